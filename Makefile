@@ -1,0 +1,62 @@
+# Two commands on a fresh machine: `make up` and `make test`. Both set up what they need in .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := frontend writer shared tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check fix lock bench clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.dev  ## everything that development and tests need, in .venv
+
+# What it takes to run: the locked packages, and this project in place.
+$(VENV)/.run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "askonce needs Python 3.11 or newer; try make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --require-hashes -r requirements-build.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+up: $(VENV)/.run  ## the whole proxy on http://127.0.0.1:4000/v1 (make up ARGS="--config config.yaml")
+	@exec $(BIN)/askonce up $(ARGS)
+
+demo: $(VENV)/.run  ## a miss, a hit and a streamed hit before a toy provider, without an API key
+	@exec $(BIN)/askonce demo
+
+test: $(VENV)/.dev  ## all tests, on real servers (make test ARGS="tests/stores -x")
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
+
+check: $(VENV)/.dev  ## style, types, layers
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev  ## what the tools can mend by themselves
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
+
+lock: $(VENV)/.dev  ## the lock files, anew from pyproject.toml
+	$(LOCK) --upgrade --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(LOCK) --upgrade --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+	echo 'hatchling>=1.27' | $(LOCK) --constraint requirements-dev.lock --output-file requirements-build.lock -
+
+bench: $(VENV)/.run  ## hits and misses beside LiteLLM and nginx; see docs/benchmarks.md
+	@sh benchmarks/setup.sh
+	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+clean:  ## what setup made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

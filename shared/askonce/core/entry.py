@@ -1,0 +1,75 @@
+"""The nouns of the cache: what is looked up, what is kept, what is found."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from askonce.core.key import CacheKey
+
+JSON: Final = "application/json"
+SSE: Final = "text/event-stream"
+FLOATS: Final = "application/x-float32"  # an embedding, packed: see calls.embeddings for the layout
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that the provider counted for an answer."""
+
+    prompt: int = 0
+    completion: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One question to a store."""
+
+    key: CacheKey
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One answer as it is kept.
+
+    `payload` is the provider's answer without streaming: JSON as a rule; the text of a transcription; the packed
+    vector of an embedding; or, where a stream could not be turned into JSON without a guess, the stream itself.
+    `media_type` says which. `stored_at` is when the answer was complete, in seconds since the epoch; an entry's
+    life is counted from there, so that a late or repeated delivery never lengthens it. `ttl` is in seconds, and
+    None is an entry without an end.
+    """
+
+    lookup: Lookup
+    payload: bytes
+    media_type: str
+    stored_at: float
+    ttl: float | None
+    model: str
+    call_type: str
+    usage: Usage = Usage()
+
+    @property
+    def key(self) -> CacheKey:
+        return self.lookup.key
+
+    @property
+    def expires_at(self) -> float | None:
+        return None if self.ttl is None else self.stored_at + self.ttl
+
+    def fresh(self, now: float) -> bool:
+        return self.ttl is None or now < self.stored_at + self.ttl
+
+    def age(self, now: float) -> int:
+        """Whole seconds since the answer, never negative: clocks of two machines may disagree."""
+        return max(0, int(now - self.stored_at))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry that a store gave back. `source` names the tier or the store.
+
+    `forms` keeps what has been rendered from the entry (its reply as JSON, as a stream), so that a reply is made
+    once and served often. It lives and dies with this object and is no part of the entry.
+    """
+
+    entry: Entry
+    source: str
+    similarity: float | None = None
+    forms: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)

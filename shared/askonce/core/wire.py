@@ -1,0 +1,175 @@
+"""How entries and events are written as bytes: in the queue, in every store.
+
+A frame is `AO1`, a kind letter, the length of the header (4 bytes, big-endian), a JSON header, and the payloads one
+after another, as they are: an answer is never escaped or encoded a second time. A reader takes only what it knows
+whole; anything else is a WireError.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from askonce.core.entry import Entry, Lookup, Usage
+from askonce.core.errors import WireError
+from askonce.core.events import Answered, Deleted, Event, Superseded
+from askonce.core.key import CacheKey
+
+_HEAD = struct.Struct(">3scI")
+_MAGIC = b"AO1"
+_ENTRY, _ANSWERED, _SUPERSEDED, _DELETED = b"E", b"A", b"S", b"D"
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """One entry as a store keeps it."""
+    return _frame(_ENTRY, _describe(entry), (entry.payload,))
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Raises WireError for anything that `encode_entry` did not write."""
+    kind, header, payload = _open(data)
+    if kind != _ENTRY:
+        raise WireError("not an entry")
+    try:
+        entries = tuple(_entries([header], payload))
+    except (KeyError, TypeError, ValueError) as error:
+        raise WireError(f"entry header: {type(error).__name__}") from None
+    return entries[0]
+
+
+def encode(event: Event) -> bytes:
+    match event:
+        case Answered(id=name, asked_at=asked_at, entries=entries):
+            header = {"id": name, "asked": asked_at, "entries": [_describe(entry) for entry in entries]}
+            return _frame(_ANSWERED, header, tuple(entry.payload for entry in entries))
+        case Superseded(keys=keys, at=at):
+            return _frame(_SUPERSEDED, {"keys": [str(key) for key in keys], "at": at})
+        case Deleted(keys=keys, at=at):
+            return _frame(_DELETED, {"keys": [str(key) for key in keys], "at": at})
+
+
+def decode(data: bytes) -> Event:
+    """Raises WireError for anything that `encode` did not write."""
+    kind, header, payload = _open(data)
+    try:
+        if kind != _ANSWERED and payload:
+            raise WireError("bytes after the last payload")
+        if kind == _ANSWERED:
+            asked_at = float(header["asked"])
+            return Answered(str(header["id"]), asked_at, tuple(_entries(header["entries"], payload)))
+        if kind == _SUPERSEDED:
+            return Superseded(_keys(header["keys"]), float(header["at"]))
+        if kind == _DELETED:
+            return Deleted(_keys(header["keys"]), float(header["at"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise WireError(f"event header: {type(error).__name__}") from None
+    raise WireError("unknown kind of event")
+
+
+def split(event: Answered, limit: int) -> tuple[list[Answered], list[Entry]]:
+    """The event as frames of at most `limit` bytes each, and the entries that fit in none.
+
+    Parts are named after the event, so that a retry repeats the same names.
+    """
+    groups: list[list[Entry]] = []
+    misfits: list[Entry] = []
+    room = 0
+    for entry in event.entries:
+        size = len(encode(Answered(event.id, event.asked_at, (entry,)))) + _SLACK
+        if size > limit:
+            misfits.append(entry)
+            continue
+        if not groups or size > room:
+            groups.append([])
+            room = limit
+        groups[-1].append(entry)
+        room -= size
+    if len(groups) == 1:
+        return [Answered(event.id, event.asked_at, tuple(groups[0]))], misfits
+    return [Answered(f"{event.id}.{n}", event.asked_at, tuple(group)) for n, group in enumerate(groups)], misfits
+
+
+_SLACK = 8  # the part's number in its name
+
+
+def floats(vector: Sequence[float]) -> bytes | None:
+    """The vector packed as little-endian float32, or None when it would lose by it: a number that needs more bits,
+    or one that is written as an integer.
+    """
+    if not all(type(number) is float for number in vector):
+        return None
+    try:
+        packed = struct.pack(f"<{len(vector)}f", *vector)
+    except OverflowError:
+        return None
+    return packed if unpack_floats(packed) == list(vector) else None
+
+
+def unpack_floats(packed: bytes) -> list[float]:
+    """The vector that `floats` packed. The length must be a multiple of four."""
+    return list(struct.unpack(f"<{len(packed) // 4}f", packed))
+
+
+def _frame(kind: bytes, header: dict[str, Any], payloads: Sequence[bytes] = ()) -> bytes:
+    written = orjson.dumps(header)
+    return b"".join((_HEAD.pack(_MAGIC, kind, len(written)), written, *payloads))
+
+
+def _open(data: bytes) -> tuple[bytes, dict[str, Any], bytes]:
+    if len(data) < _HEAD.size:
+        raise WireError("shorter than a frame")
+    magic, kind, length = _HEAD.unpack_from(data)
+    end = _HEAD.size + length
+    if magic != _MAGIC or len(data) < end:
+        raise WireError("not a frame, or a cut one")
+    try:
+        header = orjson.loads(data[_HEAD.size : end])
+    except orjson.JSONDecodeError:
+        raise WireError("the header is not JSON") from None
+    if not isinstance(header, dict):
+        raise WireError("the header is not an object")
+    return kind, header, data[end:]
+
+
+def _describe(entry: Entry) -> dict[str, Any]:
+    return {
+        "key": str(entry.key),
+        "size": len(entry.payload),
+        "media": entry.media_type,
+        "stored": entry.stored_at,
+        "ttl": entry.ttl,
+        "model": entry.model,
+        "call": entry.call_type,
+        "usage": [entry.usage.prompt, entry.usage.completion],
+    }
+
+
+def _entries(described: Sequence[dict[str, Any]], payload: bytes) -> Iterator[Entry]:
+    if any(one["size"] < 0 for one in described) or sum(one["size"] for one in described) != len(payload):
+        raise ValueError("payload and header disagree")
+    at = 0
+    for one in described:
+        prompt, completion = one["usage"]
+        yield Entry(
+            lookup=Lookup(_key(one["key"])),
+            payload=payload[at : at + one["size"]],
+            media_type=str(one["media"]),
+            stored_at=float(one["stored"]),
+            ttl=None if one["ttl"] is None else float(one["ttl"]),
+            model=str(one["model"]),
+            call_type=str(one["call"]),
+            usage=Usage(int(prompt), int(completion)),
+        )
+        at += one["size"]
+
+
+def _keys(written: Sequence[object]) -> tuple[CacheKey, ...]:
+    return tuple(_key(text) for text in written)
+
+
+def _key(text: object) -> CacheKey:
+    key = CacheKey.parse(text) if isinstance(text, str) else None
+    if key is None:
+        raise ValueError("not a cache key")
+    return key

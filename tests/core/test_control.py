@@ -1,0 +1,85 @@
+import pytest
+
+from askonce.core.control import NOTHING, CacheControl, read_controls
+from askonce.core.errors import RequestError
+
+LONG = 9_999_999_999.0
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "expected"),
+    [
+        (None, None, NOTHING),
+        (None, "", NOTHING),
+        ({}, None, NOTHING),
+        ({"ttl": 60}, None, CacheControl(ttl=60.0)),
+        ({"ttl": 0}, None, CacheControl(ttl=0.0)),
+        ({"ttl": 0.5}, None, CacheControl(ttl=0.5)),
+        ({"ttl": None}, None, NOTHING),
+        ({"ttl": 1e300}, None, CacheControl(ttl=LONG)),
+        ({"s-maxage": 10}, None, CacheControl(max_age=10.0)),
+        ({"s-max-age": 10}, None, CacheControl(max_age=10.0)),
+        ({"s-max-age": 0, "s-maxage": 10}, None, CacheControl(max_age=0.0)),
+        ({"s-max-age": None, "s-maxage": 0}, None, CacheControl(max_age=0.0)),
+        ({"no-cache": True}, None, CacheControl(no_cache=True)),
+        ({"no-store": True}, None, CacheControl(no_store=True)),
+        ({"use-cache": True}, None, CacheControl(use_cache=True)),
+        ({"no-cache": False, "no-store": None}, None, NOTHING),
+        ({"namespace": "a.b:c_d-1"}, None, CacheControl(namespace="a.b:c_d-1")),
+        ({"namespace": "x" * 128}, None, CacheControl(namespace="x" * 128)),
+        ({"namespace": None}, None, NOTHING),
+        ({"unheard": object(), "max-age": "x"}, None, NOTHING),
+        (None, "no-cache", CacheControl(no_cache=True)),
+        (None, "No-Cache , NO-STORE", CacheControl(no_cache=True, no_store=True)),
+        (None, "max-age=5", CacheControl(max_age=5.0)),
+        (None, 'Max-Age="5"', CacheControl(max_age=5.0)),
+        (None, "max-age=0", CacheControl(max_age=0.0)),
+        (None, "max-age=00000000000005", CacheControl(max_age=5.0)),
+        (None, "max-age=" + "9" * 5000, CacheControl(max_age=LONG)),
+        (None, "only-if-cached", CacheControl(only_if_cached=True)),
+        (None, "s-maxage=5, public, foo=bar,,", NOTHING),
+        ({"ttl": 1}, "no-cache, only-if-cached", CacheControl(ttl=1.0, no_cache=True, only_if_cached=True)),
+        ({"no-cache": False}, "no-cache", NOTHING),
+        ({"s-maxage": 3}, "max-age=5", CacheControl(max_age=3.0)),
+        ({}, "no-store", CacheControl(no_store=True)),
+        ({"no-cache": True}, "no-store", CacheControl(no_cache=True, no_store=True)),
+    ],
+)
+def test_controls(body, header, expected):
+    assert read_controls(body, header) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "param"),
+    [
+        ([], None, "cache"),
+        ("x", None, "cache"),
+        (True, None, "cache"),
+        (0, None, "cache"),
+        ({"ttl": -1}, None, "cache.ttl"),
+        ({"ttl": "60"}, None, "cache.ttl"),
+        ({"ttl": True}, None, "cache.ttl"),
+        ({"ttl": [1]}, None, "cache.ttl"),
+        ({"s-maxage": -0.5}, None, "cache.s-maxage"),
+        ({"s-max-age": "x"}, None, "cache.s-max-age"),
+        ({"no-cache": 1}, None, "cache.no-cache"),
+        ({"no-store": "true"}, None, "cache.no-store"),
+        ({"use-cache": 0}, None, "cache.use-cache"),
+        ({"namespace": ""}, None, "cache.namespace"),
+        ({"namespace": "a b"}, None, "cache.namespace"),
+        ({"namespace": "a/b"}, None, "cache.namespace"),
+        ({"namespace": "a\n"}, None, "cache.namespace"),
+        ({"namespace": "ä"}, None, "cache.namespace"),
+        ({"namespace": "x" * 129}, None, "cache.namespace"),
+        ({"namespace": 1}, None, "cache.namespace"),
+        (None, "max-age", "Cache-Control"),
+        (None, "max-age=-1", "Cache-Control"),
+        (None, "max-age=1.5", "Cache-Control"),
+        (None, "max-age=x", "Cache-Control"),
+        (None, "max-age=٣", "Cache-Control"),
+    ],
+)
+def test_wrong_controls_are_refused_by_name(body, header, param):
+    with pytest.raises(RequestError) as caught:
+        read_controls(body, header)
+    assert (caught.value.status, caught.value.param) == (400, param)
