@@ -1,0 +1,119 @@
+"""Transcriptions: a form with a file goes up; JSON, plain text, subtitles or a stream of events come down.
+
+The body is the form's text fields, repeated ones as lists, and `file`, the SHA-256 of the file's bytes in hex.
+Source: OpenAI's API reference, "Create transcription" and its stream events.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from askonce.calls.checks import check_model
+from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain
+from askonce.calls.parsing import read_object, tokens
+from askonce.core.entry import JSON, Usage
+from askonce.core.errors import bad_request
+from askonce.core.sse import DONE, SseParser, frame
+
+_DELTA: Final = "transcript.text.delta"
+_ENDED: Final = "transcript.text.done"
+_DELTA_MEMBERS: Final = frozenset({"type", "delta", "logprobs"})  # the end repeats them whole
+_JSON_FORMATS: Final = frozenset({"json", "verbose_json", "diarized_json"})
+_NO_SUBTITLES: Final = (b"", b"WEBVTT")
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    name: str = "transcription"
+    path: str = "/audio/transcriptions"
+    multipart: bool = True
+    terminal: bytes = _ENDED.encode()
+
+    def check(self, body: Body) -> None:
+        check_model(body)
+        if not isinstance(body.get("file"), str):
+            raise bad_request("a file is needed", "file")
+
+    def streamed(self, body: Body) -> bool:
+        stream = body.get("stream")
+        return isinstance(stream, str) and stream.lower() in {"true", "1"}
+
+    def parts(self, body: Body) -> list[Body]:
+        """A stream's events make up JSON, whatever the format: one asked in another format than plain JSON shares no
+        entry with the plain answer in that format.
+        """
+        apart = self.streamed(body) and body.get("response_format", "json") != "json"
+        return [{**body, "streamed": True} if apart else body]
+
+    def narrow(self, body: Body, missing: Sequence[int]) -> Body:  # noqa: ARG002 - there is one part
+        return body
+
+    def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
+        """Kept to the byte, with the type that it came with."""
+        if media_type != JSON and body.get("response_format", "json") not in _JSON_FORMATS:
+            return [] if payload.strip() in _NO_SUBTITLES else [Answer(payload, media_type, Usage())]
+        answer = read_object(payload)
+        said = answer.get("text")
+        if not isinstance(said, str):
+            raise Malformed("a transcription without a text")
+        return [Answer(payload, JSON, _tokens(answer))] if said else []
+
+    def combine(self, body: Body, kept: Sequence[Answer]) -> tuple[bytes, str]:  # noqa: ARG002
+        return kept[0].payload, kept[0].media_type
+
+    def assemble(self, stream: bytes) -> Answer | None:
+        """The last event holds all that the others told. Where an event tells more, as those of a transcription with
+        speakers do, it is not certain what the plain answer would be.
+        """
+        events = _read(stream)
+        if not events or events[-1].get("type") != _ENDED:
+            raise Malformed("the end is missing")
+        for event in events[:-1]:
+            if event.get("type") != _DELTA or not event.keys() <= _DELTA_MEMBERS:
+                raise Uncertain("an event that the last one does not repeat")
+        answer = {name: value for name, value in events[-1].items() if name != "type"}
+        said = answer.get("text")
+        if not isinstance(said, str):
+            raise Malformed("an end without a text")
+        return Answer(orjson.dumps(answer), JSON, _tokens(answer)) if said else None
+
+    def complete(self, stream: bytes) -> bool:
+        try:
+            events = _read(stream)
+        except Malformed:
+            return False
+        return bool(events) and events[-1].get("type") == _ENDED
+
+    def with_usage(self, body: Body) -> Body:
+        return body
+
+    def only_usage(self, data: bytes) -> bool:  # noqa: ARG002
+        return False
+
+    def frames(self, kept: Answer, body: Body) -> bytes:  # noqa: ARG002
+        answer = (
+            orjson.loads(kept.payload) if kept.media_type == JSON else {"text": kept.payload.decode(errors="replace")}
+        )
+        logprobs = {"logprobs": answer["logprobs"]} if "logprobs" in answer else {}
+        delta = {"type": _DELTA, "delta": answer["text"], **logprobs}
+        return frame(orjson.dumps(delta)) + frame(orjson.dumps({"type": _ENDED, **answer}))
+
+
+def _tokens(answer: Body) -> Usage:
+    return tokens(answer.get("usage"), "input_tokens", "output_tokens")
+
+
+def _read(stream: bytes) -> list[Body]:
+    """Every event's object. Raises Malformed. A `[DONE]` after the end is no event."""
+    parser = SseParser()
+    events = [event.data for event in parser.feed(stream) if event.data]
+    if events and events[-1] == DONE:
+        events.pop()
+    if parser.rest.strip() not in (b"", b"data: " + DONE):
+        raise Malformed("cut inside an event")
+    return [read_object(data) for data in events]
+
+
+TRANSCRIPTION: Final = Transcription()
