@@ -1,0 +1,76 @@
+"""LiteLLM's `config.yaml`, the environment and `.env`, read once into Settings. All that is wrong is told at once."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from askonce.config.cache import read_cache
+from askonce.config.document import read_document
+from askonce.config.environment import merge_environment
+from askonce.config.known import GENERAL, LITELLM, NOT_KNOWN, ROUTER, SECTIONS
+from askonce.config.models import everything_to_openai, read_models
+from askonce.config.notes import Notes
+from askonce.config.own import default_host, read_master_key, read_own
+from askonce.config.section import Section
+from askonce.config.settings import Settings
+from askonce.config.values import Wrong
+
+NO_FILE = "no config file"
+
+
+def load(path: Path | None, environ: Mapping[str, str], *, cwd: Path) -> Settings:
+    """The settings in force.
+
+    `environ` is the process's environment; a `.env` in `cwd` stands below it, and the file's own
+    `environment_variables` below both. Relative paths are seen from `cwd`.
+
+    Raises ConfigError that names file or variable, key, and what was expected, and holds no value; its subclass
+    ConfigErrors when there is more than one.
+    """
+    values = {} if path is None else read_document(cwd / path)
+    notes = Notes(NO_FILE if path is None else str(path))
+    outer = merge_environment(environ, cwd)
+    document = Section("", values, outer, notes)
+    document = replace(document, variables=_from_section(document) | outer)
+    litellm, general = document.section("litellm_settings"), document.section("general_settings")
+
+    proxy = read_own(document.section("askonce"), cwd)
+    master_key = read_master_key(general)
+    own_key = path is not None or master_key is not None  # a client that sends the master key has no key to forward
+    fallback = everything_to_openai(document.variables, notes, own_key=own_key)
+    settings = Settings(
+        source=NO_FILE if path is None else str(path),
+        deployments=read_models(document) or (fallback,),
+        cache=read_cache(litellm, proxy, cwd),
+        proxy=proxy.model_copy(update={"host": proxy.host or default_host(master_key)}),
+        master_key=master_key,
+    )
+    sections = (
+        (litellm, LITELLM),
+        (general, GENERAL),
+        (document.section("router_settings"), ROUTER),
+        (document, SECTIONS),
+    )
+    for section, reasons in sections:
+        section.ignore_left(partial(_why, reasons))
+    notes.check()
+    return settings.model_copy(update={"ignored": notes.ignored})
+
+
+def _why(reasons: Mapping[str, str], name: str) -> str:
+    return reasons.get(name, NOT_KNOWN)
+
+
+def _from_section(document: Section) -> dict[str, str]:
+    """`environment_variables` of the file. A reference in it is to the environment."""
+    section = document.section("environment_variables")
+    found = {name: section.get(name, _variable) for name in section.values}
+    return {name: value for name, value in found.items() if value}
+
+
+def _variable(value: Any) -> str:
+    if isinstance(value, dict | list):
+        raise Wrong("must be text or a number")
+    return str(value)

@@ -1,0 +1,86 @@
+"""askonce's own settings: the `askonce:` section, and the environment over it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from askonce.config.section import Section
+from askonce.config.settings import ProxySettings
+from askonce.config.values import Unset, line, place, resolve
+
+PREFIX: Final = "ASKONCE_"
+MASTER_KEY: Final = "ASKONCE_MASTER_KEY"
+_NOT_EMPTY: Final = "must be text that is not empty (put it in quotes)"
+
+
+def read_own(section: Section, cwd: Path) -> ProxySettings:
+    """The settings in force, with `data_dir` seen from `cwd`. After a wrong value, which is noted, the defaults."""
+    given = _from_file(section)
+    outer = _from_variables(section)
+    try:
+        settings = ProxySettings(**(given | outer))
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_context=False, include_input=False):
+            name = str(problem["loc"][0])
+            expected = "no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+            if name in outer:
+                section.notes.wrong_variable(PREFIX + name.upper(), expected)
+            else:
+                section.notes.wrong(section.key(name), expected)
+        settings = ProxySettings()
+    return settings.model_copy(update={"data_dir": place(settings.data_dir, cwd, section.variables)})
+
+
+def read_master_key(general: Section) -> SecretStr | None:
+    """ASKONCE_MASTER_KEY, else the file's, else LITELLM_MASTER_KEY. One that is named but empty or not set stops the
+    start: the proxy would be open to everyone.
+    """
+    if general.values.get("master_key") == "":
+        general.notes.wrong(general.key("master_key"), _NOT_EMPTY)
+    in_file = general.get("master_key", line)
+    variables = general.variables
+    key = variables.get(MASTER_KEY) or in_file or variables.get("LITELLM_MASTER_KEY")
+    return None if key is None else SecretStr(key)
+
+
+def default_host(master_key: SecretStr | None) -> str:
+    """Without a master key nobody is asked who he is, so only this machine is let in."""
+    return "127.0.0.1" if master_key is None else "0.0.0.0"
+
+
+def _from_file(section: Section) -> dict[str, Any]:
+    found = {}
+    for name, value in section.values.items():
+        try:
+            found[name] = resolve(value, section.variables)
+        except Unset as unset:
+            section.notes.wrong(section.key(name), str(unset))
+        if isinstance(value, bool):  # pydantic would take it for 0 or 1, and no setting is a switch
+            section.notes.wrong(section.key(name), "must be a number or text")
+            found[name] = None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _from_variables(section: Section) -> dict[str, Any]:
+    source = EnvSettingsSource(ProxySettings)
+    source.env_vars = {name.lower(): value for name, value in _own(section).items()}  # not the process's own
+    return source()
+
+
+def _own(section: Section) -> Mapping[str, str]:
+    """The variables that are ours. Kubernetes sets ASKONCE_PORT and more for a service that is called askonce."""
+    found = {}
+    for name, value in section.variables.items():
+        if not name.startswith(PREFIX) or name == MASTER_KEY:
+            continue
+        setting = name.removeprefix(PREFIX).lower()
+        if setting == "port" and "://" in value:
+            section.notes.ignore(name, "is an address, as Kubernetes sets it for a service called askonce")
+        elif setting in ProxySettings.model_fields:
+            found[name] = value
+        elif not setting.startswith(("port_", "service_")):
+            section.notes.ignore(name, "not known")
+    return found

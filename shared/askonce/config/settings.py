@@ -1,0 +1,156 @@
+"""The effective settings, typed. Where each value came from is the loader's business, not theirs."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+CacheType = Literal["local", "disk", "redis"]
+Scope = Literal["global", "team", "key"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Deployment(_Frozen):
+    """One way to reach a model: an entry of `model_list`, or what stands for a missing one.
+
+    `pattern` is what clients call it, `*` and a trailing `/*` included; `model` is its name at the provider, with
+    `*` where the client's own name goes. `provider` is the prefix of LiteLLM's model string. `unsupported` says why
+    requests to it cannot be served, and is None for those that can.
+    """
+
+    pattern: str
+    model: str
+    provider: str
+    api_base: str
+    api_key: SecretStr | None = None
+    organization: str | None = None
+    extra_headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    defaults: dict[str, Any] = Field(default_factory=dict, repr=False)
+    timeout: float | None = None
+    stream_timeout: float | None = None
+    unsupported: str | None = None
+
+
+class DiskSettings(_Frozen):
+    path: Path
+    max_bytes: int
+
+
+class RedisSettings(_Frozen):
+    """Where the server is (`url`, or else `host` and `port`); `arguments` go to redis-py's client as they are."""
+
+    url: SecretStr | None = None
+    host: str | None = None
+    port: int = 6379
+    db: int = 0
+    username: str | None = None
+    password: SecretStr | None = None
+    ssl: bool = False
+    max_connections: int | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+
+class CacheSettings(_Frozen):
+    """`ttl` is what new entries live, in seconds, and None is without end. `memory_ttl` caps it in the memory tier."""
+
+    enabled: bool = True
+    type: CacheType = "disk"
+    ttl: float | None = None
+    memory_ttl: float | None = None
+    namespace: str = ""
+    call_types: frozenset[str]
+    opt_in: bool = False
+    disk: DiskSettings | None = None
+    redis: RedisSettings | None = None
+
+
+class ProxySettings(BaseSettings):
+    """askonce's own settings: the `askonce:` section of the config file, or `ASKONCE_<NAME>` in the environment.
+
+    The environment wins. Times are in seconds, sizes in bytes.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ASKONCE_", frozen=True, extra="forbid", env_ignore_empty=True)
+
+    host: str | None = Field(
+        default=None, description="Address to listen on; 127.0.0.1 without a master key, else 0.0.0.0."
+    )
+    port: int = Field(default=4000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    frontends: int | None = Field(default=None, ge=1, le=256, description="Frontend processes; one per core but one.")
+    writers: int = Field(default=1, ge=1, le=256, description="Writer processes.")
+    data_dir: Path = Field(
+        default=Path(".askonce"), description="Where `up` keeps the queue, the disk store and its lock."
+    )
+    nats_url: SecretStr | None = Field(
+        default=None, description="A NATS server with JetStream; without one `up` runs its own."
+    )
+    cache_scope: Scope | None = Field(
+        default=None,
+        description="Who shares answers: global, team or key. Default: global, but by credential where the "
+        "client's own key pays.",
+    )
+    memory_bytes: int = Field(
+        default=256 << 20, ge=0, description="Size of each frontend's memory tier; 0 turns it off."
+    )
+    memory_recheck: float = Field(
+        default=60.0, gt=0, description="After this long a memory entry is looked up in the store."
+    )
+    max_entry_bytes: int = Field(default=1 << 20, ge=1, description="Larger answers are served and not kept.")
+    max_body_bytes: int = Field(default=32 << 20, ge=1024, description="Larger requests get 413.")
+    broadcast_bytes: int = Field(
+        default=64 << 10, ge=0, description="Larger entries are told to other frontends by key only."
+    )
+    store_deadline: float | None = Field(default=None, gt=0, description="A slower read of the store counts as a miss.")
+    outbox_events: int = Field(default=10_000, ge=1, description="Answers that may wait for the queue, per frontend.")
+    outbox_bytes: int = Field(default=64 << 20, ge=1024, description="The same in bytes.")
+    outbox_age: float = Field(default=3600.0, gt=0, description="An answer that waited longer is dropped and counted.")
+    queue_bytes: int = Field(
+        default=1 << 30, ge=1 << 20, description="Size of the JetStream stream; a full one refuses."
+    )
+    tombstone_age: float = Field(default=7 * 86400.0, ge=7200, description="How long a deletion is remembered.")
+    disk_bytes: int = Field(
+        default=10 << 30, ge=1 << 20, description="The disk store evicts the oldest entries above this."
+    )
+    upstream_timeout: float = Field(
+        default=600.0, gt=0, description="Longest wait for a whole answer from the provider."
+    )
+    upstream_connect_timeout: float = Field(
+        default=10.0, gt=0, description="Longest wait for a connection to the provider."
+    )
+    drain_seconds: float = Field(
+        default=30.0, gt=0, description="Longest wait at shutdown for requests, then for the outbox."
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port for `/metrics` of a writer run by hand."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Level of the JSON log lines."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is handed in: the loader reads the environment that it was given, never the process's own."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+class Settings(_Frozen):
+    """Everything that is in force. `ignored` lists settings of the file that have no effect here, and why."""
+
+    source: str
+    deployments: tuple[Deployment, ...]
+    cache: CacheSettings
+    proxy: ProxySettings
+    master_key: SecretStr | None = None
+    ignored: tuple[str, ...] = ()

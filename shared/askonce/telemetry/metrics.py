@@ -1,0 +1,144 @@
+"""Every metric, declared once in a table: code, documentation and dashboards are checked against it.
+
+Labels are bounded: call types, closed enums, store names, status classes. Never a prompt, a key or a model that a
+client may name at will.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+_QUICK = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+_SLOW = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_WIDE = (*_QUICK[:-2], 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
+_COUNTS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`gauge` is how processes are added up: each live one's value summed, or the largest of all."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    gauge: Literal["livesum", "livemax"] = "livesum"
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("askonce_requests_total", "counter", "Requests answered, by how: hit, partial, miss, collapsed, bypass, "
+           "refused (by the proxy) or error (upstream or proxy).", ("call_type", "result")),
+    Metric("askonce_request_seconds", "histogram", "From the parsed request to the last byte given to the socket.",
+           ("call_type", "result"), _WIDE),
+    Metric("askonce_lookups_total", "counter", "Parts looked up (one a request, one an item for embeddings), by where "
+           "they were found; `missing` when nowhere.", ("call_type", "source")),
+    Metric("askonce_kept_total", "counter", "Answers kept for the next asker.", ("call_type",)),
+    Metric("askonce_skipped_total", "counter", "Answers not kept, by reason.", ("call_type", "reason")),
+    Metric("askonce_tokens_saved_total", "counter", "Tokens that hits did not cost again.", ("call_type", "kind")),
+    Metric("askonce_upstream_seconds", "histogram", "From asking the provider to the end of its answer.",
+           ("call_type", "status"), _SLOW),
+    Metric("askonce_upstream_first_byte_seconds", "histogram", "From asking the provider to its first byte.",
+           ("call_type",), _SLOW),
+    Metric("askonce_flights", "gauge", "Upstream answers that are arriving now."),
+    Metric("askonce_store_read_seconds", "histogram", "Reads of the store behind the memory tier, one a round trip.",
+           ("store", "outcome"), _QUICK),
+    Metric("askonce_store_breaker_open", "gauge", "1 while reads skip the store because it is sick.", ("store",),
+           gauge="livemax"),
+    Metric("askonce_memory_entries", "gauge", "Entries in the memory tier."),
+    Metric("askonce_memory_bytes", "gauge", "Bytes charged to the memory tier."),
+    Metric("askonce_memory_evictions_total", "counter", "Entries that left the memory tier, by reason.", ("reason",)),
+    Metric("askonce_outbox_events", "gauge", "Answers waiting for the queue."),
+    Metric("askonce_outbox_bytes", "gauge", "The same in bytes."),
+    Metric("askonce_outbox_published_total", "counter", "Answers that the queue has acknowledged."),
+    Metric("askonce_outbox_dropped_total", "counter", "Answers that never reached the queue, by reason.", ("reason",)),
+    Metric("askonce_outbox_retries_total", "counter", "Publishes that failed and were tried again."),
+    Metric("askonce_bus_connected", "gauge", "1 while this process is connected to NATS."),
+    Metric("askonce_bus_gaps_total", "counter", "Times that the memory tier was emptied because news may have been "
+           "missed."),
+    Metric("askonce_writer_batch_entries", "histogram", "Entries persisted at once.", ("store",), _COUNTS),
+    Metric("askonce_writer_put_seconds", "histogram", "Writes to the store, one a batch.", ("store", "outcome"),
+           _QUICK),
+    Metric("askonce_writer_persisted_total", "counter", "Entries that the store has.", ("store",)),
+    Metric("askonce_writer_lag_seconds", "histogram", "From the model's answer to its being in the store.",
+           ("store",), _WIDE),
+    Metric("askonce_writer_pending", "gauge", "Messages that no writer has acknowledged yet.", ("store",),
+           gauge="livemax"),
+    Metric("askonce_writer_refused_total", "counter", "Entries not persisted on purpose: deleted or expired meanwhile.",
+           ("store", "reason")),
+    Metric("askonce_writer_retries_total", "counter", "Messages handed back to the queue, by reason.",
+           ("store", "reason")),
+    Metric("askonce_writer_dead_letters_total", "counter", "Messages moved to the dead letters, by reason.",
+           ("store", "reason")),
+    Metric("askonce_writer_deleted_total", "counter", "Keys removed on request.", ("store",)),
+    Metric("askonce_writer_swept_total", "counter", "Expired entries removed by the sweep.", ("store",)),
+)  # fmt: skip
+
+
+M = TypeVar("M", bound=MetricWrapperBase)
+
+
+class Metrics:
+    """The table as live metrics of this process. Made once, by the composition root, and handed down."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._metrics = {metric.name: self._make(metric) for metric in METRICS}
+
+    def _make(self, metric: Metric) -> MetricWrapperBase:
+        # prometheus-client adds "_total" to a counter by itself
+        match metric.kind:
+            case "counter":
+                name = metric.name.removesuffix("_total")
+                return Counter(name, metric.help, metric.labels, registry=self._registry)
+            case "gauge":
+                return Gauge(
+                    metric.name, metric.help, metric.labels, registry=self._registry, multiprocess_mode=metric.gauge
+                )
+            case "histogram":
+                return Histogram(
+                    metric.name, metric.help, metric.labels, registry=self._registry, buckets=metric.buckets
+                )
+
+    def counter(self, name: str, *labels: str) -> Counter:
+        """The child for these label values, in the table's order. Bind it once where the path is hot."""
+        return self._child(Counter, name, labels)
+
+    def gauge(self, name: str, *labels: str) -> Gauge:
+        return self._child(Gauge, name, labels)
+
+    def histogram(self, name: str, *labels: str) -> Histogram:
+        return self._child(Histogram, name, labels)
+
+    def _child(self, kind: type[M], name: str, labels: tuple[str, ...]) -> M:
+        metric = self._metrics[name]
+        child = metric.labels(*labels) if labels else metric
+        if not isinstance(child, kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
+        return child
+
+    def render(self) -> bytes:
+        """The Prometheus text format: of all processes that share a metrics folder, or of this one alone."""
+        return generate_latest(self._source())
+
+    def _source(self) -> CollectorRegistry:
+        folder = os.environ.get(FOLDER)
+        if not folder:
+            return self._registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        return registry
+
+
+# Read by prometheus-client itself at import: how processes behind one port share their numbers.
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def forget_process(pid: int, folder: Path) -> None:
+    """Takes a dead process's gauges out of the sums. What it counted stays: a counter never goes back."""
+    mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]

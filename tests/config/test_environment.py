@@ -1,0 +1,118 @@
+"""`.env`, empty variables, `environment_variables`, and askonce's own settings."""
+
+import pytest
+
+from askonce.config.settings import ProxySettings
+
+
+def host(settings):
+    return settings.cache.redis.host
+
+
+REDIS = "litellm_settings: {cache: true}\n"
+
+
+def test_dotenv_stands_below_the_environment(read):
+    dotenv = "REDIS_HOST = 'from-file'\nREDIS_PORT=7000\n"
+    assert host(read(REDIS, dotenv=dotenv)) == "from-file"
+    settings = read(REDIS, dotenv=dotenv, REDIS_HOST="from-env")
+    assert (host(settings), settings.cache.redis.port) == ("from-env", 7000)
+
+
+def test_an_empty_variable_is_not_set(read):
+    assert host(read(REDIS, dotenv="REDIS_HOST=file\n", REDIS_HOST="", REDIS_PORT="", REDIS_URL="")) == "file"
+    assert read(None, ASKONCE_PORT="", ASKONCE_HOST="").proxy.port == 4000
+    assert read(None, LITELLM_MASTER_KEY="").master_key is None
+
+
+def test_dotenv_expands_from_itself_and_the_environment_handed_in(read, monkeypatch):
+    monkeypatch.setenv("NAME_OF_PROCESS", "leaked")
+    dotenv = "BASE=redis\nREDIS_HOST=${BASE}-${ZONE}-${NAME_OF_PROCESS:-none}\nEXPORTED\n# a comment\n"
+    assert host(read(REDIS, dotenv=dotenv, ZONE="eu")) == "redis-eu-none"
+
+
+def test_the_processes_own_environment_is_never_read(read, monkeypatch):
+    monkeypatch.setenv("ASKONCE_PORT", "1234")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere")
+    assert read(None).proxy.port == 4000
+    assert ProxySettings().port == 4000
+    assert read(None).deployments[0].api_base == "https://api.openai.com/v1"
+
+
+def test_environment_variables_of_the_file_stand_below_both(read):
+    variables = "{REDIS_HOST: section, REDIS_PORT: 7001, REDIS_DB: null, REDIS_PASSWORD: os.environ/P}"
+    text = f"{REDIS}environment_variables: {variables}\n"
+    settings = read(text, P="p")
+    redis = settings.cache.redis
+    assert (redis.host, redis.port, redis.db, redis.password.get_secret_value()) == ("section", 7001, 0, "p")
+    assert host(read(text, dotenv="REDIS_HOST=dotenv\n", P="p")) == "dotenv"
+    assert host(read(text, dotenv="REDIS_HOST=dotenv\n", P="p", REDIS_HOST="env")) == "env"
+
+
+def test_own_settings_from_the_section_and_the_environment_over_it(read, tmp_path):
+    text = "askonce: {port: 4100, writers: 2, cache_scope: key, data_dir: data, nats_url: os.environ/BUS}\n"
+    proxy = read(text, ASKONCE_PORT="4200", ASKONCE_LOG_LEVEL="debug", BUS="nats://u:p@h:4222").proxy
+    assert (proxy.port, proxy.writers, proxy.cache_scope, proxy.log_level) == (4200, 2, "key", "debug")
+    assert proxy.data_dir == tmp_path / "data"
+    assert proxy.nats_url.get_secret_value() == "nats://u:p@h:4222"
+    assert read(None, HOME="/home/x", ASKONCE_DATA_DIR="~/d").proxy.data_dir.as_posix() == "/home/x/d"
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "expected"),
+    [
+        (None, {}, "127.0.0.1"),
+        (None, {"ASKONCE_HOST": "::1"}, "::1"),
+        (None, {"LITELLM_MASTER_KEY": "sk-1"}, "0.0.0.0"),
+        ("general_settings: {master_key: sk-1}", {}, "0.0.0.0"),
+        ("{general_settings: {master_key: sk-1}, askonce: {host: 10.0.0.1}}", {}, "10.0.0.1"),
+    ],
+)
+def test_without_a_master_key_only_this_machine_is_let_in(read, text, environ, expected):
+    assert read(text, **environ).proxy.host == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "expected"),
+    [
+        ("", {}, None),
+        ("general_settings: {master_key: null}", {}, None),
+        ("general_settings: {master_key: sk-file}", {"LITELLM_MASTER_KEY": "sk-env"}, "sk-file"),
+        ("general_settings: {master_key: os.environ/MINE}", {"MINE": "sk-mine"}, "sk-mine"),
+        ("", {"LITELLM_MASTER_KEY": "sk-env"}, "sk-env"),
+        ("general_settings: {master_key: sk-file}", {"ASKONCE_MASTER_KEY": "sk-own"}, "sk-own"),
+    ],
+)
+def test_master_key(read, text, environ, expected):
+    key = read(text, **environ).master_key
+    assert (None if key is None else key.get_secret_value()) == expected
+
+
+def test_what_kubernetes_sets_for_a_service_called_askonce_stops_nothing(read):
+    service = {"ASKONCE_PORT": "tcp://10.0.0.1:4000", "ASKONCE_PORT_4000_TCP": "x", "ASKONCE_SERVICE_HOST": "10.0.0.1"}
+    settings = read(None, **service)
+    assert settings.proxy.port == 4000
+    assert settings.ignored == ("ASKONCE_PORT: is an address, as Kubernetes sets it for a service called askonce",)
+
+
+def test_everything_without_effect_is_told_once_with_its_reason(read):
+    text = """
+include: [other.yaml]
+router_settings: {num_retries: 2, routing_strategy: least-busy, num_retrys: 2}
+general_settings: {database_url: "postgres://u:secret@h/db", databse_url: x}
+litellm_settings: {drop_params: true, callbacks: [prometheus], cahce: true}
+modle_list: []
+"""
+    assert read(text, ASKONCE_PROT="1").ignored == (
+        "ASKONCE_PROT: not known",
+        "litellm_settings.drop_params: not built yet",
+        "litellm_settings.callbacks: not built yet; /metrics is always served",
+        "litellm_settings.cahce: not known",
+        "general_settings.database_url: not built yet",
+        "general_settings.databse_url: not known",
+        "router_settings.num_retries: not built yet",
+        "router_settings.routing_strategy: not built yet",
+        "router_settings.num_retrys: not known",
+        "include: not built yet",
+        "modle_list: not known",
+    )
