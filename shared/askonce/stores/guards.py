@@ -1,0 +1,126 @@
+"""A deadline and a circuit breaker around any Reader, so that a sick store costs a miss and never a stall.
+
+Knows nothing of memory and serves nothing by itself: it turns slowness into StoreUnavailable, and counts.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Final
+
+from askonce.core.entry import Found, Lookup
+from askonce.core.errors import StoreUnavailable
+from askonce.stores.protocols import Reader
+from askonce.telemetry.logs import Log
+from askonce.telemetry.metrics import Metrics
+
+_FAILURES: Final = 5  # in a row, before reads skip the store
+_PROBE_SECONDS: Final = 1.0  # between probes, and the longest wait for one: it may have to connect first
+
+
+class Outcome(StrEnum):
+    """How a read ended; `hit` when anything was found."""
+
+    HIT = "hit"
+    MISS = "miss"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    OPEN = "open"
+
+
+class Guarded:
+    """A Reader whose `get` ends within `deadline` seconds; None is for a store that answers without waiting.
+
+    After five failures in a row every `get` fails at once, while the store is pinged each second until it answers
+    as quickly as a read has to. `timer` is a clock in seconds that never jumps.
+    """
+
+    def __init__(
+        self, reader: Reader, *, deadline: float | None, metrics: Metrics, log: Log, timer: Callable[[], float]
+    ) -> None:
+        self._reader = reader
+        self._deadline = deadline
+        self._timer = timer
+        self._failures = 0
+        self._last_failure = -math.inf
+        self._probe: asyncio.Task[None] | None = None
+        self._log = log
+        self._open_gauge = metrics.gauge("askonce_store_breaker_open", reader.name)
+        self._open_gauge.set(0)
+        self._seconds = {
+            outcome: metrics.histogram("askonce_store_read_seconds", reader.name, outcome) for outcome in Outcome
+        }
+
+    @property
+    def name(self) -> str:
+        return self._reader.name
+
+    @property
+    def open(self) -> bool:
+        """Whether reads skip the store."""
+        return self._probe is not None
+
+    async def get(self, lookups: Sequence[Lookup]) -> list[Found | None]:
+        started = self._timer()
+        if self.open:
+            self._count(Outcome.OPEN, started)
+            raise StoreUnavailable(f"{self.name}: skipped until it answers again")
+        try:
+            async with asyncio.timeout(self._deadline):
+                found = await self._reader.get(lookups)
+        except TimeoutError:
+            self._failed(Outcome.TIMEOUT, started)
+            raise StoreUnavailable(f"{self.name}: no answer within {self._deadline} s") from None
+        except StoreUnavailable:
+            self._failed(Outcome.ERROR, started)
+            raise
+        self._failures = 0
+        self._count(Outcome.MISS if all(one is None for one in found) else Outcome.HIT, started)
+        return found
+
+    def _count(self, outcome: Outcome, started: float) -> None:
+        self._seconds[outcome].observe(self._timer() - started)
+
+    def _failed(self, outcome: Outcome, started: float) -> None:
+        self._count(outcome, started)
+        # Reads that were under way together fail together: they are one failure, or a single lost connection would
+        # open the breaker under load.
+        if started < self._last_failure:
+            return
+        self._last_failure = self._timer()
+        self._failures += 1
+        if self._failures >= _FAILURES and not self.open:
+            self._open_gauge.set(1)
+            self._log.warning("store_breaker_opened", store=self.name, after=outcome)
+            self._probe = asyncio.create_task(self._until_well())
+
+    async def _until_well(self) -> None:
+        try:
+            while not await self._well():
+                pass
+        finally:  # a probe that dies of a bug must not leave the breaker open for ever
+            self._failures = 0
+            self._probe = None
+            self._open_gauge.set(0)
+            self._log.info("store_breaker_closed", store=self.name)
+
+    async def _well(self) -> bool:
+        await asyncio.sleep(_PROBE_SECONDS)
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self._reader.ping()
+            async with asyncio.timeout(self._deadline):
+                await self._reader.ping()
+        except (TimeoutError, StoreUnavailable):
+            return False
+        return True
+
+    async def ping(self) -> None:
+        await self._reader.ping()
+
+    async def close(self) -> None:
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.wait({self._probe})
+        await self._reader.close()

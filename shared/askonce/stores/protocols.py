@@ -1,0 +1,53 @@
+"""What a store can do: two narrow roles, plural first. A frontend is handed a `Reader`, which has no verb to write."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from askonce.core.entry import Entry, Found, Lookup
+from askonce.core.key import CacheKey
+
+
+class Reader(Protocol):
+    """Reads entries. Every verb raises StoreUnavailable when the store cannot answer now."""
+
+    @property
+    def name(self) -> str:
+        """The store's type: metric label, log field, and the `detail` of a hit."""
+        ...
+
+    async def get(self, lookups: Sequence[Lookup]) -> list[Found | None]:
+        """One answer for each lookup, in order; None for absent, expired and unreadable entries."""
+        ...
+
+    async def ping(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Writer(Protocol):
+    """Writes entries. Every verb raises StoreUnavailable when the store cannot take it now; nothing is half done
+    that a repeat does not mend.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    async def put(self, entries: Sequence[Entry]) -> None:
+        """Keeps every entry, durably, or raises. A repeat changes nothing.
+
+        An entry older (by `stored_at`) than the one already kept need not replace it. Raises StoreRefused when an
+        entry can never be kept; the others of the batch may or may not be kept then.
+        """
+        ...
+
+    async def delete(self, keys: Sequence[CacheKey]) -> None:
+        """Removes the keys; unknown keys are no error."""
+        ...
+
+    async def sweep(self, now: float) -> int:
+        """Removes what has expired by `now` (seconds since the epoch) and is still there; says how many."""
+        ...
+
+    async def ping(self) -> None: ...
+
+    async def close(self) -> None: ...
