@@ -1,0 +1,63 @@
+"""The bus over NATS JetStream, opened: what the composition root calls. The parts are in the modules beside it."""
+
+from collections.abc import Callable
+
+from askonce.bus import names
+from askonce.bus.consumer import NatsConsumer
+from askonce.bus.link import Link
+from askonce.bus.protocols import Consumer, Publisher
+from askonce.bus.publisher import NatsPublisher
+from askonce.bus.streams import ensure_streams
+from askonce.config.settings import ProxySettings
+from askonce.core.errors import BusUnavailable
+from askonce.telemetry.logs import Log
+from askonce.telemetry.metrics import Metrics
+
+
+async def open_publisher(
+    url: str, *, store: str, settings: ProxySettings, metrics: Metrics, log: Log, name: str
+) -> Publisher:
+    """A frontend's bus: connected, the streams there.
+
+    `url` may list several servers with commas, credentials included; `store` is the type of the store behind the
+    queue; `name` is what NATS's monitoring shows. Raises BusUnavailable after about 10 seconds.
+    """
+    link = Link(url, name=name, inbox=names.FRONTEND_INBOX, metrics=metrics, log=log)
+
+    async def prepare() -> None:
+        async with link.asking("preparing streams") as js:
+            await ensure_streams(js, settings, update=False)
+
+    await link.open(prepare)
+    publisher = NatsPublisher(link, store=store, metrics=metrics)
+    try:
+        await publisher.start()
+    except BusUnavailable:
+        await publisher.close()
+        raise
+    return publisher
+
+
+async def open_consumer(  # noqa: PLR0913 - as above
+    url: str,
+    *,
+    store: str,
+    settings: ProxySettings,
+    metrics: Metrics,
+    log: Log,
+    name: str,
+    clock: Callable[[], float],
+) -> Consumer:
+    """A writer's bus: connected, streams and consumers there, every tombstone known.
+
+    `clock` gives seconds since the epoch. Raises BusUnavailable as `open_publisher` does.
+    """
+    link = Link(url, name=name, inbox=names.WRITER_INBOX, metrics=metrics, log=log)
+    consumer = NatsConsumer(link, store=store, settings=settings, clock=clock)
+    await link.open(consumer.prepare)
+    try:
+        await consumer.start()
+    except BusUnavailable:
+        await consumer.close()
+        raise
+    return consumer

@@ -1,0 +1,121 @@
+"""The bus, in two roles: frontends publish and listen, writers consume. Names the queue's promises, not its product."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from askonce.core.events import Answered, Event
+from askonce.core.key import CacheKey
+
+
+class Delivery(Protocol):
+    """One queued message in a writer's hands, until exactly one of the three verbs is called."""
+
+    @property
+    def data(self) -> bytes:
+        """The frame as it was published."""
+        ...
+
+    @property
+    def deliveries(self) -> int:
+        """How often it has been handed out, this time included."""
+        ...
+
+    async def ack(self) -> None:
+        """Done: it is taken off the queue. For a deletion, the asker is told too."""
+        ...
+
+    async def retry(self, after: float) -> None:
+        """Not now: hand it out again, to anyone, not before `after` seconds."""
+        ...
+
+    async def reject(self, reason: str) -> None:
+        """Never: it goes to the dead letters with its reason, and off the queue."""
+        ...
+
+
+class Publisher(Protocol):
+    """A frontend's side."""
+
+    @property
+    def max_payload(self) -> int:
+        """The largest frame in bytes that the server takes."""
+        ...
+
+    @property
+    def connected(self) -> bool: ...
+
+    async def publish(self, event: Answered) -> None:
+        """Returns once the queue has it on disk. A repeat with the same event id is dropped by the queue.
+
+        Raises BusUnavailable (away, timed out, full) or BusRefused (too large; see `wire.split`).
+        """
+        ...
+
+    def tell(self, event: Event) -> None:
+        """Tells every frontend, this one included, at once and without any promise. Never raises, never waits."""
+        ...
+
+    async def in_step(self) -> None:
+        """Returns once this frontend is in step with the others: what it told before is on its way to all of them,
+        and what is on its way to it has been heard. So what one told before its `in_step` returned is known to every
+        other after its own.
+
+        Never raises. Gives up after half a second, and at once while the queue is known to be away.
+        """
+        ...
+
+    async def listen(self, on_event: Callable[[Event], None], on_gap: Callable[[], None]) -> None:
+        """Calls `on_event` for whatever is told, and, in order and without loss, for every deletion; `on_gap` when
+        something may have been missed (a reconnection). Returns once both feeds stand.
+        """
+        ...
+
+    async def delete(self, keys: Sequence[CacheKey], at: float, *, within: float, confirm: bool) -> None:
+        """Writes a tombstone for each key and, with `confirm`, waits until a writer's store has removed them.
+
+        `at` is the time of the deletion, seconds since the epoch. Raises BusUnavailable when that did not happen
+        within `within` seconds.
+        """
+        ...
+
+    async def ping(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Tombstones(Protocol):
+    """Which keys were deleted, and when."""
+
+    async def refresh(self) -> None:
+        """After this, every deletion acknowledged before the call is seen. Raises BusUnavailable."""
+        ...
+
+    def at(self, key: CacheKey) -> float | None:
+        """When the key was last deleted, seconds since the epoch, or None."""
+        ...
+
+
+class Consumer(Protocol):
+    """A writer's side. Writers of one store share the work: each message goes to one of them."""
+
+    @property
+    def tombstones(self) -> Tombstones: ...
+
+    async def answered(self, limit: int, wait: float) -> list[Delivery]:
+        """Up to `limit` queued answers, waiting up to `wait` seconds for the first. Empty when none came.
+
+        Raises BusUnavailable.
+        """
+        ...
+
+    async def deleted(self, limit: int, wait: float) -> list[Delivery]:
+        """The same for deletions (`Deleted` frames)."""
+        ...
+
+    async def pending(self) -> int:
+        """Messages of this store that no writer has acknowledged yet."""
+        ...
+
+    async def ping(self) -> None: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,137 @@
+"""The streams and durable consumers, created by whoever comes first. Knows what each of them promises and why;
+publishes and consumes nothing.
+"""
+
+from typing import Final
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import BadRequestError, NotFoundError
+
+from askonce.bus import names
+from askonce.bus.errors import translated
+from askonce.config.settings import ProxySettings
+
+ACK_WAIT: Final = 30.0  # seconds a writer may keep a message before another one gets it too
+MAX_ACK_PENDING: Final = 4096  # 16 batches in hand; the server's default of 1000 stalls a few writers in silence
+TOMBSTONE_MARGIN: Final = 3600.0  # the bucket remembers this much longer than writers rely on it: clocks disagree
+_DUPLICATES: Final = 120.0  # seconds in which a repeated Nats-Msg-Id is dropped
+_TOMBSTONE_BYTES: Final = 128 << 20
+_LEAST_DEAD_BYTES: Final = 64 << 20
+_OTHER_CONFIG: Final = 10058  # JSStreamNameExistErr: there already, with another configuration
+
+
+async def ensure_streams(js: JetStreamContext, settings: ProxySettings, *, update: bool) -> None:
+    """Creates what is missing; any number of processes may do so at once.
+
+    An existing stream of another configuration (a new `queue_bytes`) is changed with `update` and left as it is
+    without; a smaller limit removes nothing, it refuses. Raises BusUnavailable.
+    """
+    for stream in _streams(settings):
+        with translated(f"creating the stream {stream.name}"):
+            await _ensure(js, stream, update=update)
+
+
+async def _ensure(js: JetStreamContext, stream: StreamConfig, *, update: bool) -> None:
+    try:
+        # Looked for first: a server near its storage limit refuses to create even what is there already.
+        found = (await js.stream_info(stream.name or "")).config
+    except NotFoundError:
+        found = await _create(js, stream)
+    if update and (found.max_bytes, found.max_age) != (stream.max_bytes, stream.max_age or 0):
+        await js.update_stream(stream)
+
+
+async def _create(js: JetStreamContext, stream: StreamConfig) -> StreamConfig:
+    try:
+        return (await js.add_stream(stream)).config
+    except BadRequestError as error:
+        if error.err_code != _OTHER_CONFIG:
+            raise
+    return (await js.stream_info(stream.name or "")).config  # another process, with other settings, was faster
+
+
+async def ensure_consumers(js: JetStreamContext, store: str, ack_wait: float) -> None:
+    """The two durable consumers of a store's writers, shared by all of them. Raises BusUnavailable."""
+    queue, deletions = names.answered(store), f"$KV.{names.TOMBSTONES}.>"
+    for stream, subject in ((names.STREAM, queue), (names.TOMBSTONE_STREAM, deletions)):
+        with translated(f"creating the consumer {store} of {stream}"):
+            await js.add_consumer(stream, _durable(store, subject, ack_wait))
+
+
+def feed(inbox: str, start: int) -> ConsumerConfig:
+    """A consumer that the server forgets with its connection: everything from `start` on, in order, pushed."""
+    return ConsumerConfig(
+        deliver_subject=inbox,
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=start,
+        ack_policy=AckPolicy.NONE,
+        max_deliver=1,
+        flow_control=True,
+        idle_heartbeat=HEARTBEAT,
+        mem_storage=True,
+        num_replicas=1,
+    )
+
+
+HEARTBEAT: Final = 5.0  # seconds between signs of life of a feed without news
+
+
+def _durable(store: str, subject: str, ack_wait: float) -> ConsumerConfig:
+    return ConsumerConfig(
+        name=store,
+        durable_name=store,
+        filter_subject=subject,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ack_wait,
+        max_ack_pending=MAX_ACK_PENDING,
+        max_deliver=-1,  # when to give up, and where to, is the writer's decision: see writer.settle
+    )
+
+
+def _streams(settings: ProxySettings) -> tuple[StreamConfig, StreamConfig, StreamConfig]:
+    queue = StreamConfig(
+        name=names.STREAM,
+        description="Answers that no writer has persisted yet.",
+        subjects=[names.answered("*")],
+        retention=RetentionPolicy.WORK_QUEUE,  # kept until acknowledged, whether a consumer exists or not
+        discard=DiscardPolicy.NEW,
+        storage=StorageType.FILE,
+        max_bytes=settings.queue_bytes,
+        duplicate_window=_DUPLICATES,
+    )
+    dead = StreamConfig(
+        name=names.DEAD_STREAM,
+        description="Messages that could not be persisted, with the reason in their headers.",
+        subjects=[names.dead("*")],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,  # a full graveyard must not hold up the living
+        storage=StorageType.FILE,
+        max_bytes=max(_LEAST_DEAD_BYTES, settings.queue_bytes // 4),
+        duplicate_window=_DUPLICATES,
+    )
+    tombstones = StreamConfig(  # as `nats kv add` makes them, so that its tools work
+        name=names.TOMBSTONE_STREAM,
+        description="Deleted keys and when they were deleted.",
+        subjects=[f"$KV.{names.TOMBSTONES}.>"],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        storage=StorageType.FILE,
+        max_bytes=_TOMBSTONE_BYTES,
+        max_age=settings.tombstone_age + TOMBSTONE_MARGIN,
+        max_msgs_per_subject=1,
+        duplicate_window=_DUPLICATES,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    )
+    return queue, dead, tombstones

@@ -1,0 +1,90 @@
+"""A store of one dict, through the real protocol, that can be told to fail; and a worker that runs for a while."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from askonce.bus.protocols import Consumer
+from askonce.config.settings import ProxySettings
+from askonce.core.entry import Entry
+from askonce.core.errors import StoreRefused, StoreUnavailable
+from askonce.core.key import CacheKey
+from askonce.telemetry.logs import Log
+from askonce.telemetry.metrics import Metrics
+from askonce.writer.worker import Worker
+
+SETTINGS = ProxySettings(queue_bytes=1 << 20)
+
+
+class DictStore:
+    """`refuse` and `break_on` hold payloads that it refuses for good or fails at in a way nobody thought of. The
+    `after_put` hook runs when a put has been done and has not returned."""
+
+    name = "dict"
+
+    def __init__(self) -> None:
+        self.entries: dict[CacheKey, Entry] = {}
+        self.down = False
+        self.pings = 0
+        self.refuse: set[bytes] = set()
+        self.break_on: set[bytes] = set()
+        self.after_put: Callable[[], Awaitable[None]] | None = None
+        self.puts: list[int] = []
+
+    def _require(self) -> None:
+        if self.down:
+            raise StoreUnavailable("told to be down")
+
+    async def put(self, entries: Sequence[Entry]) -> None:
+        self._require()
+        for entry in entries:
+            if entry.payload in self.refuse:
+                raise StoreRefused("told to refuse")
+            if entry.payload in self.break_on:
+                raise KeyError("nobody thought of this")
+            kept = self.entries.get(entry.key)
+            if kept is None or kept.stored_at <= entry.stored_at:
+                self.entries[entry.key] = entry
+        self.puts.append(len(entries))
+        if self.after_put is not None:
+            await self.after_put()
+
+    async def delete(self, keys: Sequence[CacheKey]) -> None:
+        self._require()
+        for key in keys:
+            self.entries.pop(key, None)
+
+    async def sweep(self, now: float) -> int:
+        self._require()
+        gone = [key for key, entry in self.entries.items() if not entry.fresh(now)]
+        await self.delete(gone)
+        return len(gone)
+
+    async def ping(self) -> None:
+        self.pings += 1
+        self._require()
+
+    async def close(self) -> None:
+        pass
+
+
+@asynccontextmanager
+async def working(consumer: Consumer, store: DictStore, metrics: Metrics | None = None) -> AsyncIterator[None]:
+    """A worker on this consumer and store; told to stop at the end, and waited for."""
+    stop = asyncio.Event()
+    worker = Worker(
+        consumer=consumer,
+        store=store,
+        settings=SETTINGS,
+        metrics=Metrics() if metrics is None else metrics,
+        log=Log("test"),
+        clock=time.time,
+    )
+    running = asyncio.create_task(worker.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(20):
+            await running

@@ -1,0 +1,64 @@
+from collections import Counter
+from dataclasses import dataclass
+
+from askonce.core.entry import JSON, Entry, Lookup
+from askonce.core.events import Answered
+from askonce.core.key import CacheKey
+from askonce.writer.batching import Message, gather, overtaken
+from askonce.writer.settle import Refusal
+
+NOW = 1_800_000_000.0
+A, B = CacheKey("", "a" * 64), CacheKey("", "b" * 64)
+
+
+@dataclass
+class Handed:
+    deliveries: int
+    data: bytes = b""
+
+    async def ack(self) -> None: ...
+
+    async def retry(self, after: float) -> None: ...
+
+    async def reject(self, reason: str) -> None: ...
+
+
+def entry(key: CacheKey, stored_at: float = NOW, ttl: float | None = None, payload: bytes = b"{}") -> Entry:
+    return Entry(Lookup(key), payload, JSON, stored_at, ttl, "m", "chat")
+
+
+def message(asked_at: float, *entries: Entry, deliveries: int = 1) -> Message:
+    return Message(Handed(deliveries), Answered("id", asked_at, entries))
+
+
+def nothing(_key: CacheKey) -> None:
+    return None
+
+
+def test_of_one_key_the_entry_stored_last_is_put_whatever_the_order():
+    older, newer = entry(A, NOW - 5, payload=b"1"), entry(A, NOW - 3, payload=b"2")
+    for order in ([older, newer], [newer, older]):
+        batch = gather([message(NOW - 9, one) for one in order], nothing, NOW)
+        assert (batch.entries, batch.refused) == ([newer], Counter())
+
+
+def test_refused_entries_are_counted_and_the_others_put():
+    batch = gather(
+        [message(NOW - 9, entry(A), entry(B, NOW - 5, ttl=1)), message(NOW - 1, entry(A, NOW + 1))],
+        {A: NOW - 5, B: None}.get,
+        NOW,
+    )
+    assert batch.entries == [entry(A, NOW + 1)]
+    assert batch.refused == {Refusal.DELETED: 1, Refusal.EXPIRED: 1}
+    assert batch.revived == ()
+
+
+def test_what_an_earlier_delivery_may_have_put_is_removed_again():
+    batch = gather([message(NOW - 9, entry(A), entry(B), deliveries=2)], {A: NOW}.get, NOW)
+    assert (batch.entries, batch.revived) == ([entry(B)], (A,))
+
+
+def test_the_second_look_finds_what_was_deleted_since_and_spares_what_was_asked_later():
+    batch = gather([message(NOW - 9, entry(A)), message(NOW - 1, entry(B))], nothing, NOW)
+    assert overtaken(batch, {A: NOW - 5, B: NOW - 5}.get) == [A]
+    assert overtaken(batch, nothing) == []

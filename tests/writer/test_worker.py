@@ -1,0 +1,335 @@
+"""The worker on a real bus (in process, and NATS) with a store that fails on demand."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import nats
+import pytest
+
+from askonce.bus import names
+from askonce.bus.local import LocalBus
+from askonce.core import wire
+from askonce.core.entry import JSON, Entry, Lookup
+from askonce.core.events import Answered
+from askonce.core.key import CacheKey
+from askonce.telemetry.metrics import Metrics
+from tests.bus.contract import drained, insist, until
+from tests.bus.test_nats import NatsWorld
+from tests.servers import NatsServer
+from tests.writer.kit import DictStore, working
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    monkeypatch.setattr("askonce.writer.settle._FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("askonce.writer.outage._PING_EVERY", 0.05)
+    monkeypatch.setattr("askonce.writer.worker._WAIT", 0.1)
+    monkeypatch.setattr("askonce.writer.worker._AWAY", 0.05)
+
+
+class LocalWorld:
+    def __init__(self) -> None:
+        self.bus = LocalBus(time.time, ack_wait=0.4)
+
+    async def publisher(self):
+        return self.bus.publisher()
+
+    async def consumer(self):
+        return self.bus.consumer()
+
+    async def raw(self, frame: bytes) -> None:
+        self.bus.enqueue(f"raw-{len(frame)}", frame)
+
+    async def dead(self):
+        return [(letter.reason, letter.data, letter.deliveries) for letter in self.bus.dead]
+
+    async def close(self) -> None:
+        pass
+
+
+class RealWorld(NatsWorld):
+    async def raw(self, frame: bytes) -> None:
+        client = await nats.connect(self.server.url)
+        await client.jetstream().publish(names.answered("redis"), frame)
+        await client.close()
+
+
+@pytest.fixture(params=["local", "nats"])
+async def world(request, tmp_path):
+    if request.param == "local":
+        yield LocalWorld()
+        return
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    world = RealWorld(server)
+    try:
+        yield world
+        await world.close()
+    finally:
+        server.kill()
+
+
+def key(number: int) -> CacheKey:
+    return CacheKey("", f"{number:064x}")
+
+
+def entry(number: int, payload: bytes = b'{"a":1}', ttl: float | None = None, stored_at: float | None = None) -> Entry:
+    return Entry(Lookup(key(number)), payload, JSON, stored_at or time.time(), ttl, "m", "chat")
+
+
+def answer(*entries: Entry, asked_at: float | None = None) -> Answered:
+    name = f"{[str(one.key) for one in entries]}{time.monotonic_ns()}"
+    return Answered(name[-64:], time.time() if asked_at is None else asked_at, entries)
+
+
+def value(metrics: Metrics, name: str, *labels: str) -> float:
+    return metrics.counter(name, *labels)._value.get()
+
+
+async def test_answers_are_persisted_in_batches_and_counted(world):
+    publisher, consumer, store, metrics = await world.publisher(), await world.consumer(), DictStore(), Metrics()
+    for number in range(300):
+        await publisher.publish(answer(entry(number)))
+    async with working(consumer, store, metrics):
+        await until(lambda: len(store.entries) == 300)
+        await drained(consumer)
+        assert value(metrics, "askonce_writer_persisted_total", "dict") == 300
+    assert store.puts == [256, 44]
+
+
+async def test_a_poison_message_holds_nothing_up(world):
+    publisher, consumer, store, metrics = await world.publisher(), await world.consumer(), DictStore(), Metrics()
+    await publisher.publish(answer(entry(1)))
+    await world.raw(b"not a frame of ours")
+    await publisher.publish(answer(entry(2)))
+    async with working(consumer, store, metrics):
+        await until(lambda: len(store.entries) == 2)
+        await drained(consumer)
+    assert await world.dead() == [("poison", b"not a frame of ours", 1)]
+    assert value(metrics, "askonce_writer_dead_letters_total", "dict", "poison") == 1
+
+
+async def test_a_refused_entry_is_found_and_the_rest_of_its_batch_persisted(world):
+    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
+    store.refuse.add(b"never")
+    guilty = answer(entry(3), entry(4, b"never"), entry(5))
+    for event in (answer(entry(1)), guilty, answer(entry(2))):
+        await publisher.publish(event)
+    async with working(consumer, store):
+        await until(lambda: len(store.entries) == 4)
+        await drained(consumer)
+    assert set(store.entries) == {key(1), key(2), key(3), key(5)}
+    assert await world.dead() == [("refused", wire.encode(guilty), 1)]
+
+
+async def test_a_bug_in_the_store_costs_the_message_that_met_it_and_no_other(world):
+    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
+    store.break_on.add(b"bug")
+    event = answer(entry(1, b"bug"))
+    await publisher.publish(event)
+    for number in (2, 3):
+        await publisher.publish(answer(entry(number)))
+    async with working(consumer, store):
+        await until(lambda: len(store.entries) == 2)
+        async with asyncio.timeout(30):
+            while not await world.dead():
+                await asyncio.sleep(0.05)
+    assert await world.dead() == [("failed", wire.encode(event), 5)]
+
+
+async def test_old_answers_whose_deletion_may_be_forgotten_are_dead_letters(world):
+    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
+    event = answer(entry(1), asked_at=time.time() - 8 * 86400)
+    await publisher.publish(event)
+    async with working(consumer, store):
+        async with asyncio.timeout(20):
+            while not await world.dead():
+                await asyncio.sleep(0.01)
+    assert (await world.dead())[0][0] == "too-old"
+    assert store.entries == {}
+
+
+async def test_expired_entries_are_not_written(world):
+    publisher, consumer, store, metrics = await world.publisher(), await world.consumer(), DictStore(), Metrics()
+    await publisher.publish(answer(entry(1, ttl=5, stored_at=time.time() - 6), entry(2, ttl=3600)))
+    async with working(consumer, store, metrics):
+        await drained(consumer)
+    assert set(store.entries) == {key(2)}
+    assert value(metrics, "askonce_writer_refused_total", "dict", "expired") == 1
+
+
+async def test_a_store_that_is_down_for_a_while_loses_nothing(world):
+    publisher, consumer, store, metrics = await world.publisher(), await world.consumer(), DictStore(), Metrics()
+    store.down = True
+    for number in range(20):
+        await publisher.publish(answer(entry(number)))
+    async with working(consumer, store, metrics):
+        await until(lambda: store.pings >= 2)
+        for number in range(20, 40):
+            await publisher.publish(answer(entry(number)))
+        assert store.entries == {}
+        store.down = False
+        await until(lambda: len(store.entries) == 40)
+        await drained(consumer)
+    assert await world.dead() == []
+    assert value(metrics, "askonce_writer_retries_total", "dict", "store-unavailable") >= 1
+
+
+async def test_a_deletion_is_done_and_confirmed(world):
+    publisher, consumer, store, metrics = await world.publisher(), await world.consumer(), DictStore(), Metrics()
+    await publisher.publish(answer(entry(1), entry(2)))
+    async with working(consumer, store, metrics):
+        await until(lambda: len(store.entries) == 2)
+        await publisher.delete([key(1), key(99)], time.time(), within=20, confirm=True)
+        assert set(store.entries) == {key(2)}
+        store.down = True
+        again = asyncio.create_task(publisher.delete([key(2)], time.time(), within=20, confirm=True))
+        await until(lambda: store.pings >= 1)
+        assert not again.done()
+        store.down = False
+        await again
+        assert store.entries == {}
+    assert value(metrics, "askonce_writer_deleted_total", "dict") == 3
+
+
+async def test_an_answer_asked_before_a_deletion_does_not_bring_the_entry_back(world):
+    """The deletion overtakes the answer in the queue."""
+    publisher, consumer, store, metrics = await world.publisher(), await world.consumer(), DictStore(), Metrics()
+    asked = time.time()
+    await publisher.delete([key(1)], asked + 1, within=20, confirm=False)
+    await consumer.tombstones.refresh()
+    await publisher.publish(answer(entry(1), asked_at=asked))
+    await publisher.publish(answer(entry(1, b"later"), asked_at=asked + 2))
+    async with working(consumer, store, metrics):
+        await drained(consumer)
+        await until(lambda: value(metrics, "askonce_writer_deleted_total", "dict") == 1)
+        await publisher.publish(answer(entry(1, b"later"), asked_at=asked + 3))
+        await until(lambda: store.entries.get(key(1), entry(1)).payload == b"later")
+        await drained(consumer)
+    assert value(metrics, "askonce_writer_refused_total", "dict", "deleted") == 1
+
+
+async def test_a_deletion_between_the_first_look_and_the_end_of_the_put_wins(world):
+    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
+
+    async def delete_once() -> None:
+        store.after_put = None
+        await publisher.delete([key(1)], time.time(), within=20, confirm=False)
+
+    store.after_put = delete_once
+    await publisher.publish(answer(entry(1), entry(2)))
+    async with working(consumer, store):
+        await drained(consumer)
+    assert set(store.entries) == {key(2)}
+
+
+async def test_a_confirmed_deletion_stays_so_though_a_put_was_under_way(world):
+    """Another writer removes and confirms the key while this one's put has not come to its second look."""
+    publisher, consumer, other = await world.publisher(), await world.consumer(), await world.consumer()
+    store = DictStore()
+
+    async def delete_meanwhile() -> None:
+        store.after_put = None
+        asked = asyncio.create_task(publisher.delete([key(1)], time.time(), within=20, confirm=True))
+        while not asked.done():
+            for delivery in await other.deleted(256, 0.1):
+                await delivery.ack()
+        await asked
+        store.entries[key(1)] = entry(1)  # the put lands last of all
+
+    store.after_put = delete_meanwhile
+    await publisher.publish(answer(entry(1)))
+    async with working(consumer, store):
+        await drained(consumer)
+    assert store.entries == {}
+
+
+async def test_a_redelivered_put_after_a_deletion_does_not_bring_the_entry_back(world):
+    """A writer put the entry and died before its second look; then the key was deleted."""
+    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
+    event = answer(entry(1))
+    await publisher.publish(event)
+    (delivery,) = await consumer.answered(1, 5)
+    await store.put(event.entries)  # and no acknowledgement
+    del delivery
+    await publisher.delete([key(1)], time.time(), within=20, confirm=False)
+    for deletion in await consumer.deleted(256, 5):
+        await deletion.ack()  # the store's removal came before the dead writer's put
+    await consumer.tombstones.refresh()
+    assert set(store.entries) == {key(1)}
+    async with working(consumer, store):
+        await drained(consumer)
+    assert store.entries == {}
+
+
+async def test_of_several_answers_to_one_question_the_newest_stays(world):
+    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
+    now = time.time()
+    newest = entry(1, b"newest", stored_at=now + 2)
+    for one in (entry(1, b"old", stored_at=now), newest, entry(1, b"older", stored_at=now - 2)):
+        await publisher.publish(replace(answer(one), asked_at=now - 5))
+    async with working(consumer, store):
+        await drained(consumer)
+    assert store.entries == {key(1): newest}
+
+
+async def test_a_stop_finishes_the_batch_in_hand(world):
+    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def linger() -> None:
+        begun.set()
+        await go_on.wait()
+
+    store.after_put = linger
+    await publisher.publish(answer(entry(1)))
+    async with working(consumer, store):
+        async with asyncio.timeout(20):
+            await begun.wait()
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+    await drained(consumer)
+
+
+async def test_a_queue_that_is_away_is_waited_for():
+    world, store = LocalWorld(), DictStore()
+    publisher = await world.publisher()
+    await publisher.publish(answer(entry(1)))
+    world.bus.disconnect()
+    async with working(await world.consumer(), store):
+        await asyncio.sleep(0.1)
+        assert store.entries == {}
+        world.bus.reconnect()
+        await until(lambda: len(store.entries) == 1)
+
+
+async def test_a_killed_server_is_waited_for(tmp_path, request):
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    world, store = NatsWorld(server), DictStore()
+    request.addfinalizer(server.kill)
+    publisher, consumer = await world.publisher(), await world.consumer()
+    async with working(consumer, store):
+        await publisher.publish(answer(entry(1)))
+        await until(lambda: len(store.entries) == 1)
+        server.kill()
+        server.start()
+        await until(lambda: publisher.connected)
+        await insist(publisher, answer(entry(2)))
+        await until(lambda: len(store.entries) == 2)
+        await publisher.delete([key(1)], time.time(), within=20, confirm=True)
+        assert set(store.entries) == {key(2)}
+    await world.close()
+
+
+async def test_the_sweep_runs_and_outlives_an_outage(monkeypatch):
+    monkeypatch.setattr("askonce.writer.sweep.EVERY", 0.02)
+    world, store, metrics = LocalWorld(), DictStore(), Metrics()
+    store.down = True
+    async with working(await world.consumer(), store, metrics):
+        await asyncio.sleep(0.1)
+        store.entries[key(1)] = entry(1, ttl=1, stored_at=time.time() - 2)
+        store.entries[key(2)] = entry(2)
+        store.down = False
+        await until(lambda: set(store.entries) == {key(2)})
+    assert value(metrics, "askonce_writer_swept_total", "dict") == 1

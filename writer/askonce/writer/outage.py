@@ -1,0 +1,66 @@
+"""Waiting for a store that is away: one for all loops of a worker, told of once and not once a try."""
+
+import asyncio
+import random
+from typing import Final
+
+from askonce.core.errors import StoreError
+from askonce.stores.protocols import Writer
+from askonce.telemetry.logs import Log
+from askonce.writer.settle import pause
+
+_PING: Final = 5.0  # seconds that a ping may take
+_PING_EVERY: Final = 1.0
+
+
+class Outage:
+    """`begin` when a verb of the store failed, `over` when one worked, `wait` before the next."""
+
+    def __init__(self, store: Writer, log: Log) -> None:
+        self._store, self._log = store, log
+        self._failures = 0
+        self._pinging = asyncio.Lock()
+
+    def begin(self, error: StoreError) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            self._log.warning("store_down", store=self._store.name, reason=str(error))
+
+    def over(self) -> None:
+        if self._failures:
+            self._log.info("store_up", store=self._store.name)
+        self._failures = 0
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Returns at once while the store works, else once it answers a ping, or `stop` is set.
+
+        A store that answers pings and takes no writes is paused for too, longer after each failure.
+        """
+        if not self._failures or await stopped(stop, pause(self._failures, luck())):
+            return
+        while not await self._answers():
+            if await stopped(stop, _PING_EVERY):
+                return
+
+    async def _answers(self) -> bool:
+        try:
+            async with self._pinging, asyncio.timeout(_PING):
+                await self._store.ping()
+        except (StoreError, TimeoutError):
+            return False
+        return True
+
+
+async def stopped(stop: asyncio.Event, seconds: float) -> bool:
+    """Rests for so many seconds, or until `stop` is set; says whether it is."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return stop.is_set()
+    return True
+
+
+def luck() -> float:
+    """Between 0 and 1: spreads retries."""
+    return random.random()  # noqa: S311 - keeps no secret

@@ -1,0 +1,151 @@
+"""The writer's loops: answers into the store, deletions out of it, expired entries away. Decides nothing itself (see
+settle) and never talks to a model.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, assert_never
+
+from askonce.bus.protocols import Consumer, Delivery
+from askonce.config.settings import ProxySettings
+from askonce.core.errors import BusError, BusUnavailable, StoreError
+from askonce.core.events import Deleted
+from askonce.core.key import CacheKey
+from askonce.stores.protocols import Writer
+from askonce.telemetry.logs import Log
+from askonce.telemetry.metrics import Metrics
+from askonce.writer.batching import Message
+from askonce.writer.outage import Outage, luck, stopped
+from askonce.writer.persist import Persistence
+from askonce.writer.settle import Ack, Reject, Retry, Verdict, admit, admit_deletion, failed, unavailable
+from askonce.writer.sweep import sweep_until
+
+BATCH: Final = 256  # one durable commit of the disk store costs the same for 256 entries as for one
+_WAIT: Final = 1.0  # seconds for the first message of a batch; also the longest that a stop goes unnoticed
+_GAUGE_EVERY: Final = 5.0
+_AWAY: Final = 0.5  # seconds before asking a queue that is away again
+
+Fetch = Callable[[int, float], Awaitable[list[Delivery]]]
+Settle = Callable[[Sequence[Delivery]], Awaitable[None]]
+Judge = Callable[[Delivery], Verdict]
+
+
+class Worker:
+    """One writer process's work. `run` owns every task; when `stop` is set it finishes the batches in hand."""
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        store: Writer,
+        settings: ProxySettings,
+        metrics: Metrics,
+        log: Log,
+        clock: Callable[[], float],
+    ) -> None:
+        self._consumer, self._store, self._settings = consumer, store, settings
+        self._metrics, self._log, self._clock = metrics, log, clock
+        self._outage = Outage(store, log)
+        self._persistence = Persistence(store, consumer.tombstones, self._outage, metrics=metrics, log=log, clock=clock)
+        self._bus_away = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Returns once `stop` is set and everything in hand is settled, with the queue knowing it."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._work(stop, self._consumer.answered, self._persist), name="writer-answers")
+            loops.create_task(self._work(stop, self._consumer.deleted, self._delete), name="writer-deletions")
+            loops.create_task(self._count(stop), name="writer-gauge")
+            loops.create_task(
+                sweep_until(stop, self._store, metrics=self._metrics, log=self._log, clock=self._clock),
+                name="writer-sweep",
+            )
+        try:
+            await self._consumer.ping()  # a round trip: acknowledgements sent before it have arrived
+        except BusUnavailable as error:
+            self._log.warning("bus_away_at_stop", reason=str(error))
+
+    async def _work(self, stop: asyncio.Event, fetch: Fetch, settle: Settle) -> None:
+        while not stop.is_set():
+            await self._outage.wait(stop)
+            if stop.is_set():
+                return
+            try:
+                deliveries = await fetch(BATCH, _WAIT)
+                if deliveries:
+                    await settle(deliveries)
+                self._bus(None)
+            except BusError as error:
+                self._bus(error)
+                await stopped(stop, _AWAY)
+
+    async def _persist(self, deliveries: Sequence[Delivery]) -> None:
+        now, horizon = self._clock(), self._settings.tombstone_age
+        messages: list[Message] = []
+        for delivery in deliveries:
+            admitted = admit(delivery.data, delivery.deliveries, now=now, horizon=horizon)
+            if isinstance(admitted, Reject):
+                await self._carry_out(delivery, admitted)
+            else:
+                messages.append(Message(delivery, admitted))
+        if messages:
+            verdicts = await self._persistence.persist(messages)
+            for message, verdict in zip(messages, verdicts, strict=True):
+                await self._carry_out(message.delivery, verdict)
+
+    async def _delete(self, deliveries: Sequence[Delivery]) -> None:
+        admitted: list[tuple[Delivery, Deleted]] = []
+        for delivery in deliveries:
+            event = admit_deletion(delivery.data)
+            if isinstance(event, Reject):
+                await self._carry_out(delivery, event)
+            else:
+                admitted.append((delivery, event))
+        keys = list(dict.fromkeys(key for _, event in admitted for key in event.keys))
+        verdict = await self._remove(keys)
+        for delivery, _ in admitted:
+            await self._carry_out(delivery, verdict(delivery))
+
+    async def _remove(self, keys: Sequence[CacheKey]) -> Judge:
+        try:
+            if keys:
+                await self._store.delete(keys)
+        except StoreError as error:
+            self._outage.begin(error)
+            return lambda delivery: unavailable(delivery.deliveries, luck())
+        except Exception:  # noqa: BLE001 - a bug in a store must not end the writing
+            self._log.exception("delete_failed", store=self._store.name, keys=len(keys))
+            return lambda delivery: failed(delivery.deliveries, luck())
+        self._outage.over()
+        self._metrics.counter("askonce_writer_deleted_total", self._store.name).inc(len(keys))
+        return lambda _: Ack()
+
+    async def _carry_out(self, delivery: Delivery, verdict: Verdict) -> None:
+        match verdict:
+            case Ack():
+                await delivery.ack()
+            case Retry(after=after, reason=why):
+                await delivery.retry(after)
+                self._metrics.counter("askonce_writer_retries_total", self._store.name, why).inc()
+            case Reject(reason=why):
+                await delivery.reject(why)
+                self._metrics.counter("askonce_writer_dead_letters_total", self._store.name, why).inc()
+                self._log.warning("dead_letter", store=self._store.name, reason=why, deliveries=delivery.deliveries)
+            case _:
+                assert_never(verdict)
+
+    async def _count(self, stop: asyncio.Event) -> None:
+        gauge = self._metrics.gauge("askonce_writer_pending", self._store.name)
+        while not stop.is_set():
+            try:
+                gauge.set(await self._consumer.pending())
+            except BusUnavailable as error:
+                self._log.debug("pending_unknown", reason=str(error))
+            await stopped(stop, _GAUGE_EVERY)
+
+    def _bus(self, error: BusError | None) -> None:
+        """Tells of the first failure and of the end of it."""
+        if error is not None and not self._bus_away:
+            self._log.warning("bus_away", reason=str(error))
+        elif error is None and self._bus_away:
+            self._log.info("bus_back")
+        self._bus_away = error is not None
