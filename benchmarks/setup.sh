@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs what the benchmarks compare askonce with: Debian's wrk, nginx and redis-server where they are missing and
+# this is root, and LiteLLM in an environment of its own under .bench/. What cannot be had is named in the table.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+bench=$(dirname "$here")/.bench
+python=${PYTHON:-python3}
+version=${LITELLM_VERSION:-1.109.1}
+
+missing=""
+command -v wrk >/dev/null || missing="$missing wrk"
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+command -v redis-server >/dev/null || missing="$missing redis-server"
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $missing || echo "not installed:$missing" >&2
+  else
+    echo "install these by hand:$missing" >&2
+  fi
+fi
+
+litellm=$bench/litellm
+mkdir -p "$bench"
+[ -x "$litellm/bin/python" ] || "$python" -m venv "$litellm"
+if [ ! -e "$litellm/ready-$version" ]; then
+  # "Tuned": with the optional packages that its container image carries; without them it parses HTTP with h11 and
+  # retries failing imports on every request.
+  "$litellm/bin/pip" install -q --no-deps "litellm==$version" &&
+    "$litellm/bin/python" "$here/peers/litellm_requirements.py" >"$bench/litellm-requirements.txt" &&
+    "$litellm/bin/pip" install -q -r "$bench/litellm-requirements.txt" httptools prisma prometheus-client \
+      opentelemetry-api opentelemetry-sdk opentelemetry-exporter-otlp &&
+    touch "$litellm/ready-$version" ||
+    echo "LiteLLM $version could not be installed: its rows will say so" >&2
+fi
