@@ -1,0 +1,51 @@
+"""Who asks, and whose answers they share. Knows credentials only as hashes once they have been compared."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from askonce.config.settings import Scope
+from askonce.core.errors import RequestError
+
+
+class Gate:
+    """Lets requests in by the master key, or everybody where none is set."""
+
+    def __init__(self, master_key: str | None, scope: Scope | None) -> None:
+        self._expected = None if master_key is None else master_key.encode()
+        self._scope = scope
+
+    def admit(self, headers: Mapping[str, str]) -> None:
+        """Raises RequestError (401) in OpenAI's words."""
+        if self._expected is None:
+            return
+        given = bearer(headers)
+        if given is None:
+            raise RequestError(401, "No API key was given. Send it as `Authorization: Bearer KEY`.", "auth_error")
+        if not hmac.compare_digest(_bytes(given), self._expected):
+            raise RequestError(401, "The API key is wrong.", "auth_error", code="invalid_api_key")
+
+    @property
+    def closed(self) -> bool:
+        """Whether a key is needed; such a key is the proxy's own and never goes upstream."""
+        return self._expected is not None
+
+    def tenant(self, headers: Mapping[str, str], *, own_credential: bool) -> str:
+        """Who shares answers with this request: "" is everybody, else a hash of the credential.
+
+        Where the client's own credential goes upstream nobody else is served what it paid for, unless the operator
+        set `cache_scope: global`.
+        """
+        if self._scope == "global" or (self._scope is None and not own_credential):
+            return ""
+        return hashlib.sha256(b"tenant\n" + _bytes(bearer(headers) or "")).hexdigest()
+
+
+def _bytes(credential: str) -> bytes:
+    """The bytes as they came: aiohttp reads a header that is no UTF-8 in this way too."""
+    return credential.encode(errors="surrogateescape")
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    kind, _, credential = headers.get("Authorization", "").partition(" ")
+    return credential.strip() or None if kind.lower() == "bearer" else None

@@ -1,0 +1,92 @@
+"""Which deployments answer for a model's name. Knows the model list, and nothing of requests."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+
+from askonce.config.settings import Deployment
+from askonce.core.errors import RequestError, bad_request
+from askonce.core.key import Json
+
+_REMEMBERED = 1024  # names that clients made up under a wildcard; more are worked out again each time
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A deployment, and what the model is called there."""
+
+    deployment: Deployment
+    model: str
+
+
+@dataclass(slots=True)
+class Route:
+    """All that may answer for one name. `identity` is their part of every key."""
+
+    targets: tuple[Target, ...]
+    identity: list[Json]
+    shared_key: bool  # every target has a key of its own: no client's credential goes upstream
+    _turn: "cycle[Target]" = field(repr=False)
+
+    def next(self) -> Target:
+        return next(self._turn)
+
+
+class Deployments:
+    def __init__(self, deployments: Sequence[Deployment]) -> None:
+        self._exact: dict[str, list[Deployment]] = {}
+        self._wild: dict[str, list[Deployment]] = {}
+        for deployment in deployments:
+            wild = deployment.pattern.endswith("*")
+            table = self._wild if wild else self._exact
+            table.setdefault(deployment.pattern.removesuffix("*"), []).append(deployment)
+        self._prefixes = sorted(self._wild, key=len, reverse=True)  # the longest says the most
+        self._routes: OrderedDict[str, Route] = OrderedDict()
+
+    @property
+    def names(self) -> list[str]:
+        """The models that have a name of their own, in the file's order."""
+        return list(self._exact)
+
+    def route(self, model: str) -> Route:
+        """Raises RequestError: 404 for a name that nothing answers to, 400 where only unsupported deployments do."""
+        known = self._routes.get(model)
+        if known is not None:
+            return known
+        route = self._work_out(model)
+        self._routes[model] = route
+        if len(self._routes) > _REMEMBERED:
+            self._routes.popitem(last=False)
+        return route
+
+    def _work_out(self, model: str) -> Route:
+        found = self._exact.get(model) or self._by_prefix(model)
+        if not found:
+            raise RequestError(
+                404, f"The model `{model[:200]}` does not exist in this proxy's model_list.", param="model",
+                code="model_not_found",
+            )  # fmt: skip
+        usable = [one for one in found if one.unsupported is None]
+        if not usable:
+            raise bad_request(f"The model `{model[:200]}` cannot be served: {found[0].unsupported}.", "model")
+        targets = tuple(Target(one, _name_there(one, model)) for one in usable)
+        identity: list[Json] = [
+            {"model": target.model, "provider": target.deployment.provider, "defaults": target.deployment.defaults}
+            for target in sorted(targets, key=lambda target: (target.deployment.provider, target.model))
+        ]
+        shared_key = all(one.api_key is not None for one in usable)
+        return Route(targets, identity, shared_key, cycle(targets))
+
+    def _by_prefix(self, model: str) -> list[Deployment] | None:
+        return next((self._wild[prefix] for prefix in self._prefixes if model.startswith(prefix)), None)
+
+
+def _name_there(deployment: Deployment, model: str) -> str:
+    """`openai/*` for the pattern `openai/*` passes on what the star stood for; a model without a star is itself."""
+    if "*" not in deployment.model:
+        return deployment.model
+    star = model.removeprefix(deployment.pattern.removesuffix("*"))
+    if deployment.pattern == "*":
+        star = star.removeprefix(f"{deployment.provider}/")
+    return deployment.model.replace("*", star, 1)

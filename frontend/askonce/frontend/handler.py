@@ -1,0 +1,127 @@
+"""The read path: parse, authenticate, key, look up, answer. What is missing is asked upstream, once.
+
+This page is the whole story of a request; the steps that it names are told elsewhere.
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from askonce.bus.protocols import Publisher
+from askonce.calls.endpoint import Endpoint
+from askonce.core.entry import Found
+from askonce.core.errors import RequestError, UpstreamError
+from askonce.core.policy import Plan, plan
+from askonce.frontend import respond
+from askonce.frontend.ask import read_ask, read_body, spoken
+from askonce.frontend.auth import Gate
+from askonce.frontend.flights import Flights
+from askonce.frontend.observe import Observed, Observer
+from askonce.frontend.passing import Passing
+from askonce.frontend.question import Placing, Question
+from askonce.frontend.remembered import Remembered
+from askonce.frontend.reply import HttpDate, from_entries
+from askonce.stores.tier import Tiered
+
+
+class Handler:
+    """Answers one route."""
+
+    def __init__(  # noqa: PLR0913 - the composition root hands down what the read path touches
+        self,
+        *,
+        endpoint: Endpoint,
+        gate: Gate,
+        placing: Placing,
+        tier: Tiered,
+        flights: Flights,
+        bus: Publisher,
+        passing: Passing,
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        self._endpoint = endpoint
+        self._gate = gate
+        self._placing = placing
+        self._tier = tier
+        self._flights = flights
+        self._bus = bus
+        self._passing = passing
+        self._observer = observer
+        self._clock = clock
+        self._dates = HttpDate()
+        self._remembered = Remembered()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        observed = self._observer.begin(self._endpoint.name)
+        try:
+            return await self._answer(request, observed)
+        except RequestError as error:
+            observed.result = "refused"
+            return respond.refusal(request, error)
+        except UpstreamError as error:
+            observed.result = "error"
+            return respond.upstream_failure(error, observed.status)
+        except Exception as bug:  # noqa: BLE001 - the one outermost guard: a bug costs one answer, not the process
+            observed.result = "error"
+            self._observer.bug(bug)
+            return respond.broken()
+        finally:
+            self._observer.end(observed)
+
+    async def _answer(self, request: web.BaseRequest, observed: Observed) -> web.StreamResponse:
+        self._gate.admit(request.headers)
+        question = await self._question(request)
+        now = self._clock()
+        known = self._in_memory(question, now) or await self._look_up(question, now)
+        if not known.missing:
+            return self._hit(request, question, known, observed)
+        if question.ask.control.only_if_cached:
+            raise RequestError(504, "Nothing is cached for this request, and only-if-cached was asked.", "not_cached")
+        if other := self._flights.other_form(question, known.missing):
+            await other.recording.over()
+            if (now_known := self._in_memory(question, self._clock())) is not None:
+                return self._hit(request, question, now_known, observed)
+        flight, joined = self._flights.join_or_start(question, known.missing)
+        return await self._passing.answer(request, question, known, flight, observed, joined=joined)
+
+    async def _question(self, request: web.BaseRequest) -> Question:
+        if self._endpoint.multipart:
+            return self._placing.place(await read_ask(request, self._endpoint, None))
+        data = await read_body(request)
+        mark = (data, spoken(request.headers))
+        known = self._remembered.get(mark)
+        if known is None:
+            known = self._placing.place(await read_ask(request, self._endpoint, data))
+            self._remembered.put(mark, len(data), known)
+        return known
+
+    def _in_memory(self, question: Question, now: float) -> Plan | None:
+        """The plan when the memory tier answers everything; None when the store, or upstream, has to be asked."""
+        if not question.allowed.read:
+            return None
+        found = self._tier.peek(question.lookups, now)
+        if found is None:
+            return None
+        known = self._plan(found, question, now)
+        return None if known.missing else known
+
+    async def _look_up(self, question: Question, now: float) -> Plan:
+        if not question.allowed.read:
+            return Plan((None,) * len(question.lookups))
+        known = self._plan(await self._tier.get(question.lookups), question, now)
+        if known.missing:
+            # An answer may have come in another frontend, and the word of it may still be on its way here.
+            await self._bus.in_step()
+            known = self._in_memory(question, self._clock()) or known
+        return known
+
+    def _plan(self, found: list[Found] | list[Found | None], question: Question, now: float) -> Plan:
+        return plan(found, question.ask.control, now=now, streamed=question.ask.streamed)
+
+    def _hit(self, request: web.BaseRequest, question: Question, known: Plan, observed: Observed) -> web.StreamResponse:
+        found = [one for one in known.found if one is not None]
+        now = self._clock()
+        reply = from_entries(self._endpoint, question.ask.body, question.form(), found, now)
+        observed.hit(found)
+        return respond.hit(request, reply, self._dates, now)

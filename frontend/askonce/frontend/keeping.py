@@ -1,0 +1,130 @@
+"""What becomes of an upstream answer when it is complete: kept in this frontend's memory, told to the others, and
+queued for the writers. Holds no store: a frontend cannot write to one.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from askonce.bus.protocols import Publisher
+from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain
+from askonce.core.entry import SSE, Entry, Lookup
+from askonce.core.events import Answered, Superseded
+from askonce.core.policy import Finished, Rules, Skip, SkipReason, Store, admit, keep, lifetime
+from askonce.frontend.outbox import Outbox
+from askonce.frontend.question import Question
+from askonce.frontend.recording import Head
+from askonce.stores.memory import MemoryStore
+from askonce.telemetry.metrics import Metrics
+
+_LONG: Final = 64 * 1024  # bytes of an answer that take a millisecond and more to read
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A complete upstream answer with what it answers: `lookups` are the parts that were asked.
+
+    `size` is its length in bytes and `room` what could be held; `payload` is empty where that was not enough.
+    """
+
+    question: Question
+    body: Body
+    lookups: Sequence[Lookup]
+    model: str
+    asked_at: float
+    head: Head
+    payload: bytes
+    size: int
+    room: int
+
+
+class Keeper:
+    def __init__(  # noqa: PLR0913 - the composition root hands down what keeping touches
+        self,
+        *,
+        rules: Rules,
+        memory: MemoryStore,
+        bus: Publisher,
+        outbox: Outbox | None,
+        broadcast_bytes: int,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._rules = rules
+        self._memory = memory
+        self._bus = bus
+        self._outbox = outbox
+        self._broadcast_bytes = broadcast_bytes
+        self._metrics = metrics
+        self._clock = clock
+
+    async def judge(self, heard: Heard) -> Store | Skip:
+        """Whether the answer will be kept. A long one is read in a thread: the loop has others to serve."""
+        if len(heard.payload) > _LONG:
+            return await asyncio.to_thread(self._judge, heard)
+        return self._judge(heard)
+
+    async def settle(self, heard: Heard, verdict: Store | Skip) -> SkipReason | None:
+        """Carries the verdict out, and counts it; gives the reason where nothing was kept. After it every frontend
+        has the answer, or will have it before it asks anybody else.
+        """
+        name = heard.question.ask.endpoint.name
+        match verdict:
+            case Skip(reason=reason):
+                self._metrics.counter("askonce_skipped_total", name, reason).inc()
+                return reason
+            case Store(entries=entries):
+                await self._spread(Answered(secrets.token_hex(16), heard.asked_at, entries))
+                self._metrics.counter("askonce_kept_total", name).inc()
+                return None
+
+    def _judge(self, heard: Heard) -> Store | Skip:
+        ended = Finished(heard.head.status, _complete(heard), heard.size, heard.room)
+        reason = keep(heard.question.allowed, ended)
+        if reason is not None:
+            return Skip(reason)
+        try:
+            answers = _answers(heard)
+        except Malformed:
+            return Skip(SkipReason.MALFORMED)
+        except Uncertain:
+            return Skip(SkipReason.UNCERTAIN)
+        if not answers:
+            return Skip(SkipReason.EMPTY)
+        now, ttl = self._clock(), lifetime(self._rules, heard.question.ask.control)
+        entries = [
+            Entry(
+                lookup, one.payload, one.media_type, now, ttl, heard.model, heard.question.ask.endpoint.name, one.usage
+            )
+            for lookup, one in zip(heard.lookups, answers, strict=True)
+        ]
+        return admit(self._rules, entries)
+
+    async def _spread(self, event: Answered) -> None:
+        now = self._clock()
+        for entry in event.entries:
+            self._memory.keep(entry, now, event.asked_at)
+        if sum(len(entry.payload) for entry in event.entries) <= self._broadcast_bytes:
+            self._bus.tell(event)
+        else:
+            self._bus.tell(Superseded(tuple(entry.key for entry in event.entries), now))
+        if self._outbox is not None:
+            self._outbox.put(event)
+        await self._bus.in_step()
+
+
+def _answers(heard: Heard) -> list[Answer]:
+    endpoint = heard.question.ask.endpoint
+    if heard.head.media_type != SSE:
+        return endpoint.answers(heard.body, heard.payload, heard.head.media_type)
+    one = endpoint.assemble(heard.payload)
+    return [] if one is None else [one]
+
+
+def _complete(heard: Heard) -> bool:
+    """A stream tells its end by itself; one that was too large to be held is refused for its size, not for this."""
+    if heard.head.media_type != SSE or not heard.payload:
+        return True
+    return heard.question.ask.endpoint.complete(heard.payload)

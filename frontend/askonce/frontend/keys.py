@@ -1,0 +1,43 @@
+"""From an ask to its lookups: what the body says, sealed with all else that decides the answer."""
+
+from collections import OrderedDict
+
+from askonce.calls.endpoint import Body
+from askonce.core.entry import Lookup
+from askonce.core.key import CacheKey, canonical, circumstances, digest, nest
+from askonce.frontend.ask import Ask
+from askonce.frontend.deployments import Route
+
+_REMEMBERED = 4096
+
+
+class Keys:
+    """Makes lookups. What lies around the body repeats from request to request, so it is written down once."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._written: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+
+    def lookups(
+        self, ask: Ask, route: Route, forwarded: dict[str, str], tenant: str, parts: list[Body]
+    ) -> list[Lookup]:
+        namespace = nest(self._namespace, ask.control.namespace)
+        around = self._around(ask, route, forwarded, tenant, namespace)
+        return [Lookup(CacheKey(namespace, digest(canonical(part), around))) for part in parts]
+
+    def _around(self, ask: Ask, route: Route, forwarded: dict[str, str], tenant: str, namespace: str) -> bytes:
+        mark = (ask.endpoint.name, ask.model, tenant, namespace, *forwarded.items())
+        written = self._written.get(mark)
+        if written is None:
+            written = circumstances(
+                call_type=ask.endpoint.name,
+                model=ask.model,
+                upstream=route.identity,
+                headers=forwarded,
+                tenant=tenant,
+                namespace=namespace,
+            )
+            self._written[mark] = written
+            if len(self._written) > _REMEMBERED:
+                self._written.popitem(last=False)
+        return written

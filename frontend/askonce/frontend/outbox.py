@@ -1,0 +1,128 @@
+"""Answers on their way to the queue. Putting one in never waits; while the queue is away they stay here, within
+bounds by count, bytes and age; what does not fit is dropped and counted.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from askonce.bus.protocols import Publisher
+from askonce.config.settings import ProxySettings
+from askonce.core.errors import BusRefused, BusUnavailable
+from askonce.core.events import Answered
+from askonce.core.wire import split
+from askonce.telemetry.logs import Log
+from askonce.telemetry.metrics import Metrics
+
+_SENDERS: Final = 64  # publishes under way at once; beyond it the queue answers no faster
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
+_OVERHEAD: Final = 512  # bytes charged for an entry beside its payload
+
+
+class Outbox:
+    def __init__(
+        self, bus: Publisher, settings: ProxySettings, metrics: Metrics, log: Log, clock: Callable[[], float]
+    ) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._metrics = metrics
+        self._log = log
+        self._clock = clock
+        self._waiting: deque[tuple[Answered, int]] = deque()
+        self._events = 0  # waiting or being sent
+        self._bytes = 0
+        self._more = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._published = metrics.counter("askonce_outbox_published_total")
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._send(), name=f"outbox-{n}") for n in range(_SENDERS)]
+
+    def put(self, event: Answered) -> None:
+        """Never waits and never raises; what cannot be taken is counted by reason."""
+        if _size(event) * 2 < self._bus.max_payload:
+            self._take(event)
+            return
+        events, misfits = split(event, self._bus.max_payload)
+        for _ in misfits:
+            self._drop("too-large")
+        for part in events:
+            self._take(part)
+
+    async def flush(self, within: float) -> int:
+        """Waits until everything is published, `within` seconds at most; says how many events were left."""
+        try:
+            async with asyncio.timeout(within):
+                await self._empty.wait()
+        except TimeoutError:
+            for _ in range(self._events):
+                self._drop("shutdown")
+        return self._events
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _take(self, event: Answered) -> None:
+        size = _size(event)
+        if self._events >= self._settings.outbox_events:
+            self._drop("full-events")
+        elif self._bytes + size > self._settings.outbox_bytes:
+            self._drop("full-bytes")
+        else:
+            self._waiting.append((event, size))
+            self._count(+1, size)
+            self._empty.clear()
+            self._more.set()
+
+    async def _send(self) -> None:
+        while True:
+            while not self._waiting:
+                self._more.clear()
+                await self._more.wait()
+            event, size = self._waiting.popleft()
+            reason = await self._publish(event)
+            if reason is None:
+                self._published.inc()
+            else:
+                self._drop(reason)
+            self._count(-1, -size)
+            if self._events == 0:
+                self._empty.set()
+
+    async def _publish(self, event: Answered) -> str | None:
+        """Tries until the queue has it; gives the reason when it never will."""
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                await self._bus.publish(event)
+            except BusRefused:
+                return "too-large"
+            except BusUnavailable:
+                if self._clock() - event.asked_at > self._settings.outbox_age:
+                    return "too-old"
+                self._metrics.counter("askonce_outbox_retries_total").inc()
+                # Spread, so that all senders of all frontends do not knock at once.
+                await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311
+                wait = min(2 * wait, _LONGEST_WAIT)
+            else:
+                return None
+
+    def _count(self, events: int, size: int) -> None:
+        self._events += events
+        self._bytes += size
+        self._metrics.gauge("askonce_outbox_events").set(self._events)
+        self._metrics.gauge("askonce_outbox_bytes").set(self._bytes)
+
+    def _drop(self, reason: str) -> None:
+        self._metrics.counter("askonce_outbox_dropped_total", reason).inc()
+        self._log.warning("answer_not_queued", reason=reason)
+
+
+def _size(event: Answered) -> int:
+    return sum(len(entry.payload) + _OVERHEAD for entry in event.entries)

@@ -1,0 +1,137 @@
+"""Handing an upstream answer to a client: as it comes, or whole, or made up from found and fresh parts."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from askonce.calls.endpoint import Answer, Endpoint, Malformed
+from askonce.core.entry import SSE
+from askonce.core.errors import UpstreamError, UpstreamUnavailable
+from askonce.core.policy import Plan, Rules, SkipReason, lifetime
+from askonce.core.sse import SseParser
+from askonce.frontend import respond
+from askonce.frontend.flights import Flight
+from askonce.frontend.observe import Observed
+from askonce.frontend.question import Question
+from askonce.frontend.recording import Head, Reading
+from askonce.frontend.reply import as_answer, miss_status
+
+
+class Passing:
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    async def answer(
+        self,
+        request: web.BaseRequest,
+        question: Question,
+        known: Plan,
+        flight: Flight,
+        observed: Observed,
+        *,
+        joined: bool,
+    ) -> web.StreamResponse:
+        """The client's answer out of the flight's. Raises UpstreamError when none came."""
+        observed.missed(known, consulted=question.allowed.read, joined=joined)
+        status = _Status(self._rules, question, known, joined=joined)
+        observed.status = status.text(stored=False)
+        reading = flight.recording.join()
+        try:
+            head = await flight.recording.head()
+            if head.status >= 400:
+                observed.result = "error"
+            if head.media_type == SSE:
+                return await self._pass_on(request, head, status, _stream(reading, question, flight), observed)
+            held, ended = await reading.rest_or_overflow()
+            if not ended:
+                return await self._pass_on(request, head, status, _resumed(held, reading), observed)
+            return self._whole(question, known, flight, head, b"".join(held), status)
+        finally:
+            reading.leave()
+
+    def _whole(
+        self, question: Question, known: Plan, flight: Flight, head: Head, payload: bytes, status: "_Status"
+    ) -> web.Response:
+        text = status.text(stored=flight.skipped is None, skipped=flight.skipped)
+        headers = [*head.headers, ("Cache-Status", text)]
+        if head.status == 200 and len(known.missing) < len(known.found):
+            payload = _completed(question, known, flight, head, payload)
+        return web.Response(status=head.status, body=payload, headers=headers)
+
+    async def _pass_on(
+        self,
+        request: web.BaseRequest,
+        head: Head,
+        status: "_Status",
+        chunks: AsyncIterator[bytes],
+        observed: Observed,
+    ) -> web.StreamResponse:
+        stored = status.promised and head.status == 200
+        headers = [*head.headers, ("Cache-Status", status.text(stored=stored))]
+        response = web.StreamResponse(status=head.status, headers=headers)
+        if head.length is not None and head.media_type != SSE:
+            response.content_length = head.length
+        try:
+            await response.prepare(request)
+            async for chunk in chunks:
+                await response.write(chunk)
+        except (UpstreamError, ConnectionError) as broken:
+            # What aiohttp would write after this, it cannot any more.
+            respond.break_off(request, response)
+            if isinstance(broken, UpstreamError):
+                observed.result = "error"
+        return response
+
+
+class _Status:
+    """The Cache-Status of one answer from upstream. `promised`: it will be kept if it is complete."""
+
+    def __init__(self, rules: Rules, question: Question, known: Plan, *, joined: bool) -> None:
+        self._ttl = lifetime(rules, question.ask.control)
+        self._question = question
+        self._joined = joined
+        self._partial = len(known.missing) < len(known.found)
+        self.promised = question.allowed.write
+
+    def text(self, *, stored: bool, skipped: SkipReason | None = None) -> str:
+        allowed = self._question.allowed
+        fwd = "partial" if self._partial else "miss" if allowed.read else "request" if allowed.write else "bypass"
+        detail = allowed.why or skipped or ""
+        return miss_status(
+            fwd=fwd, key=self._question.key, stored=stored, collapsed=self._joined, ttl=self._ttl, detail=detail
+        )
+
+
+def _completed(question: Question, known: Plan, flight: Flight, head: Head, payload: bytes) -> bytes:
+    """The fresh parts put in among those that were found."""
+    endpoint = question.ask.endpoint
+    try:
+        fresh = iter(endpoint.answers(flight.body, payload, head.media_type))
+        parts: list[Answer] = [next(fresh) if one is None else as_answer(one.entry) for one in known.found]
+    except (Malformed, StopIteration):
+        raise UpstreamUnavailable("the provider's answer does not fit what it was asked") from None
+    return endpoint.combine(question.ask.body, parts)[0]
+
+
+async def _resumed(held: list[bytes], reading: Reading) -> AsyncIterator[bytes]:
+    for chunk in held:
+        yield chunk
+    async for chunk in reading.chunks():
+        yield chunk
+
+
+def _stream(reading: Reading, question: Question, flight: Flight) -> AsyncIterator[bytes]:
+    """The provider's bytes as they come, less the usage event where we asked for it and the client did not."""
+    if question.wants_usage or not flight.question.allowed.write:
+        return reading.chunks()
+    return _without_usage(reading, question.ask.endpoint)
+
+
+async def _without_usage(reading: Reading, endpoint: Endpoint) -> AsyncIterator[bytes]:
+    parser = SseParser()
+    async for chunk in reading.chunks():
+        wanted = b"".join(event.raw for event in parser.feed(chunk) if not endpoint.only_usage(event.data))
+        if wanted:
+            yield wanted
+    if parser.rest:
+        yield parser.rest

@@ -1,0 +1,66 @@
+"""An ask, placed: who may answer it, who shares the answer, under which keys, and what the cache may do."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from askonce.calls.endpoint import Body
+from askonce.core.entry import Lookup
+from askonce.core.policy import Permit, Rules, permit
+from askonce.frontend.ask import Ask
+from askonce.frontend.auth import Gate, bearer
+from askonce.frontend.deployments import Deployments, Route
+from askonce.frontend.keys import Keys
+from askonce.frontend.upstream import forwarded_headers
+
+
+class Question(NamedTuple):
+    """`lookups` has one for each part of the ask. `credential` is the client's own, or None where it stays here."""
+
+    ask: Ask
+    route: Route
+    credential: str | None
+    lookups: list[Lookup]
+    allowed: Permit
+
+    @property
+    def key(self) -> str:
+        """The first part's key: what the headers name."""
+        return str(self.lookups[0].key)
+
+    def body_for(self, missing: list[int]) -> Body:
+        """What is asked upstream: the missing parts, and, of a stream that is to be kept, its usage."""
+        ask = self.ask
+        whole = len(missing) == len(self.lookups)
+        body = ask.body if whole else ask.endpoint.narrow(ask.body, missing)
+        return ask.endpoint.with_usage(body) if ask.streamed and self.allowed.write else body
+
+    def form(self) -> str:
+        """Which rendering of an entry answers this ask."""
+        if not self.ask.streamed:
+            return "plain"
+        return "stream+usage" if self.wants_usage else "stream"
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the client itself asked for all that a kept stream holds."""
+        return self.ask.endpoint.with_usage(self.ask.body) is self.ask.body
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Makes a Question of an Ask."""
+
+    deployments: Deployments
+    gate: Gate
+    keys: Keys
+    rules: Rules
+
+    def place(self, ask: Ask) -> Question:
+        """Raises RequestError for a model that cannot be asked."""
+        route = self.deployments.route(ask.model)
+        own_credential = not route.shared_key and not self.gate.closed
+        forwarded = forwarded_headers(ask.headers, own_credential=own_credential)
+        tenant = self.gate.tenant(ask.headers, own_credential=own_credential)
+        lookups = self.keys.lookups(ask, route, forwarded, tenant, ask.endpoint.parts(ask.body))
+        allowed = permit(self.rules, ask.endpoint.name, ask.control)
+        return Question(ask, route, bearer(ask.headers) if own_credential else None, lookups, allowed)

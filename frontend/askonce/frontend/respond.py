@@ -1,0 +1,93 @@
+"""Responses as aiohttp sends them: ready bytes for hits, JSON for errors. Decides nothing."""
+
+import socket
+import struct
+from typing import Final
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+
+from askonce.core.errors import RequestError, UpstreamError
+from askonce.frontend.reply import CACHE_NAME, HttpDate, Reply, hit_bytes, hit_headers
+
+_ONE_WRITE: Final = 64 * 1024  # below this, copying head and body together is cheaper than a second system call
+_HTTP_11: Final = (1, 1)
+
+
+class ReadyResponse(web.StreamResponse):
+    """A response whose bytes are ready, head included: no header objects, nothing to serialise."""
+
+    def __init__(self, head: bytes, body: bytes) -> None:
+        super().__init__()
+        self._ready = (head, body)
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client has gone")
+        self._keep_alive = True
+        self._drain = request.writer.drain
+        head, body = self._ready
+        if len(body) < _ONE_WRITE:
+            transport.write(head + body)
+        else:
+            transport.writelines((head, body))
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - aiohttp's signature
+        self._eof_sent = True
+        await self._drain()  # a client that sends requests and reads no answers must not fill our memory
+
+
+def hit(request: web.BaseRequest, reply: Reply, dates: HttpDate, now: float) -> web.StreamResponse:
+    """A hit, as ready bytes where the connection stays open (nearly always)."""
+    if request.keep_alive and request.version == _HTTP_11:
+        return ReadyResponse(hit_bytes(reply, dates.at(now)), reply.body)
+    return web.Response(body=reply.body, headers=hit_headers(reply))
+
+
+def refusal(request: web.BaseRequest, error: RequestError) -> web.Response:
+    headers = {"Cache-Status": f"{CACHE_NAME}; detail=refused"}
+    if error.status == 401:
+        headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+    response = openai_error(error.status, error.message, error.type, error.param, error.code, headers)
+    if request.content.exception() is not None:
+        response.force_close()  # where the next request begins after a broken body is not known
+    return response
+
+
+def break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Never a clean end: a client that is still there must see that its answer is not whole.
+
+    HTTP/1.0 knows no chunks, so that only a reset can say so (nginx speaks it to those behind it).
+    """
+    transport = request.transport
+    if transport is None:
+        return
+    if request.version >= _HTTP_11 or response.content_length is not None:
+        transport.close()
+        return
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def upstream_failure(error: UpstreamError, cache_status: str) -> web.Response:
+    message = f"{type(error).__name__}: {error}."
+    return openai_error(error.status, message, "upstream_error", None, None, {"Cache-Status": cache_status})
+
+
+def broken() -> web.Response:
+    return openai_error(500, "The proxy failed to answer; its log says why.", "server_error", None, None, {})
+
+
+def openai_error(
+    status: int, message: str, kind: str, param: str | None, code: str | None, headers: dict[str, str]
+) -> web.Response:
+    """Shape: https://platform.openai.com/docs/guides/error-codes."""
+    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    return json_response(body, status, headers)
+
+
+def json_response(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(body), headers=headers, content_type="application/json")

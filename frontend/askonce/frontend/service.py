@@ -1,0 +1,173 @@
+"""The frontend process put together: started, opened, drained in order."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from askonce.bus.nats import open_publisher
+from askonce.calls.table import ENDPOINTS
+from askonce.config.settings import Settings
+from askonce.core.errors import StoreUnavailable
+from askonce.core.policy import Rules
+from askonce.frontend.admin import Admin
+from askonce.frontend.auth import Gate
+from askonce.frontend.deployments import Deployments
+from askonce.frontend.flights import Flights
+from askonce.frontend.handler import Handler
+from askonce.frontend.keeping import Keeper
+from askonce.frontend.keys import Keys
+from askonce.frontend.news import News
+from askonce.frontend.observe import Observer
+from askonce.frontend.outbox import Outbox
+from askonce.frontend.passing import Passing
+from askonce.frontend.question import Placing
+from askonce.frontend.routes import Routes
+from askonce.frontend.upstream import Upstream
+from askonce.runtime.clock import timer, wall
+from askonce.stores.guards import Guarded
+from askonce.stores.memory import MemoryStore
+from askonce.stores.registry import STORES
+from askonce.stores.tier import Tiered
+from askonce.telemetry.logs import Log
+from askonce.telemetry.metrics import Metrics
+
+_WARM_WITHIN = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: a socket that somebody else has bound, or a host and a port to share with other frontends."""
+
+    host: str
+    port: int
+    inherited: socket.socket | None = None
+
+
+class Frontend:
+    """One frontend. `open` brings up everything but the port; `listen` opens it; `close` drains."""
+
+    def __init__(self, settings: Settings, *, name: str, version: str, metrics: Metrics, log: Log) -> None:
+        self._settings = settings
+        self._proxy = settings.proxy
+        self._name = name
+        self._version = version
+        self._metrics = metrics
+        self._log = log
+        self._draining = asyncio.Event()
+
+    async def open(self, nats_url: str) -> None:
+        """Raises BusUnavailable when the queue cannot be reached; a store that is away is only told."""
+        settings, metrics, log = self._settings, self._metrics, self._log
+        row = STORES[settings.cache.type]
+        self._memory = MemoryStore(
+            max_bytes=self._proxy.memory_bytes, ttl_cap=settings.cache.memory_ttl, metrics=metrics
+        )
+        self._store: Guarded | None = None
+        if row.shared and settings.cache.enabled:
+            deadline = row.deadline if self._proxy.store_deadline is None else self._proxy.store_deadline
+            reader = row.open_reader(settings, wall)
+            self._store = Guarded(reader, deadline=deadline, metrics=metrics, log=log, timer=timer)
+            await self._warm(self._store)
+        tier = Tiered(self._memory, self._store, recheck=self._proxy.memory_recheck, clock=wall)
+        self._bus = await open_publisher(
+            nats_url, store=settings.cache.type, settings=self._proxy, metrics=metrics, log=log, name=self._name
+        )
+        news = News(self._memory, log, wall)
+        await self._bus.listen(news.hear, news.gap)
+        self._outbox = None if self._store is None else Outbox(self._bus, self._proxy, metrics, log, wall)
+        if self._outbox is not None:
+            self._outbox.start()
+        self._upstream = Upstream(self._proxy, self._version)
+        server = self._routes(tier).server()
+        self._runner = web.ServerRunner(server, shutdown_timeout=self._proxy.drain_seconds, handle_signals=False)
+        await self._runner.setup()
+
+    async def listen(self, address: Address) -> None:
+        """Raises OSError when the address cannot be had."""
+        site: web.BaseSite
+        if address.inherited is not None:
+            site = web.SockSite(self._runner, address.inherited, backlog=2048)
+        else:
+            site = web.TCPSite(self._runner, address.host, address.port, backlog=2048, reuse_port=True)
+        await site.start()
+
+    async def close(self) -> None:
+        """Stops accepting, finishes requests, finishes answers, flushes the outbox, leaves."""
+        self._draining.set()
+        await self._runner.cleanup()
+        await self._flights.drain(self._proxy.drain_seconds)
+        if self._outbox is not None:
+            left = await self._outbox.flush(self._proxy.drain_seconds)
+            if left:
+                self._log.error("answers_lost", events=left)
+            await self._outbox.close()
+        self._flushing.cancel()
+        await asyncio.gather(self._flushing, return_exceptions=True)
+        await self._upstream.close()
+        await self._bus.close()
+        if self._store is not None:
+            await self._store.close()
+
+    async def _warm(self, store: Guarded) -> None:
+        """A connection before the first request; a store that is away is no reason not to serve."""
+        try:
+            async with asyncio.timeout(_WARM_WITHIN):
+                await store.ping()
+        except (StoreUnavailable, TimeoutError) as error:
+            self._log.warning("store_unavailable", store=store.name, why=str(error))
+
+    def _routes(self, tier: Tiered) -> Routes:
+        settings, cache = self._settings, self._settings.cache
+        rules = Rules(cache.enabled, cache.call_types, cache.opt_in, cache.ttl, self._proxy.max_entry_bytes)
+        gate = Gate(_secret(settings), self._proxy.cache_scope)
+        deployments = Deployments(settings.deployments)
+        self._flights = self._make_flights(rules)
+        placing = Placing(deployments, gate, Keys(cache.namespace), rules)
+        passing = Passing(rules)
+        observer = Observer([one.name for one in ENDPOINTS], self._metrics, self._log, timer)
+        self._flushing = asyncio.create_task(observer.flush_for_ever(), name="observer")
+        admin = Admin(
+            settings, gate, deployments, self._memory, self._store, self._bus, self._metrics, wall, self._draining
+        )
+        table = admin.routes()
+        for endpoint in ENDPOINTS:
+            handler = Handler(
+                endpoint=endpoint,
+                gate=gate,
+                placing=placing,
+                tier=tier,
+                flights=self._flights,
+                bus=self._bus,
+                passing=passing,
+                observer=observer,
+                clock=wall,
+            )
+            for prefix in ("/v1", ""):
+                table["POST", prefix + endpoint.path] = handler.handle
+        return Routes(table, self._proxy.max_body_bytes)
+
+    def _make_flights(self, rules: Rules) -> Flights:
+        everything_is_told = self._outbox is None  # where memory is the only store, the others have it from the bus
+        keeper = Keeper(
+            rules=rules,
+            memory=self._memory,
+            bus=self._bus,
+            outbox=self._outbox,
+            broadcast_bytes=self._bus.max_payload // 2 if everything_is_told else self._proxy.broadcast_bytes,
+            metrics=self._metrics,
+            clock=wall,
+        )
+        return Flights(
+            upstream=self._upstream,
+            keeper=keeper,
+            rules=rules,
+            metrics=self._metrics,
+            log=self._log,
+            clock=wall,
+        )
+
+
+def _secret(settings: Settings) -> str | None:
+    return None if settings.master_key is None else settings.master_key.get_secret_value()

@@ -1,0 +1,173 @@
+"""The way to the model provider. Speaks HTTP; knows nothing of caches.
+
+aiohttp's exceptions end here: everything above sees UpstreamUnavailable and UpstreamTimeout.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+import aiohttp
+import orjson
+
+from askonce.calls.endpoint import Body
+from askonce.config.settings import ProxySettings
+from askonce.core.errors import UpstreamTimeout, UpstreamUnavailable
+from askonce.frontend.ask import FORWARDED, FORWARDED_WITH_CREDENTIAL, Ask
+from askonce.frontend.deployments import Target
+
+# Hop-by-hop headers (RFC 9110 7.6.1), what we frame ourselves, and what speaks for another host or another cache.
+_NOT_PASSED_ON: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+        "content-encoding",  # undone below, where a provider packs what was asked for unpacked
+        "set-cookie",
+        "alt-svc",
+        "strict-transport-security",
+        "age",
+        "cache-status",
+        "cache-control",
+        "x-litellm-cache-key",
+        "x-litellm-semantic-similarity",
+        "date",
+        "server",
+    }
+)
+
+
+def forwarded_headers(headers: Mapping[str, str], *, own_credential: bool) -> dict[str, str]:
+    """The client's headers that go upstream, names in lower case: part of the key."""
+    if "OpenAI-Beta" not in headers and not own_credential:
+        return {}  # the usual case, on the path of every hit
+    names = FORWARDED + FORWARDED_WITH_CREDENTIAL if own_credential else FORWARDED
+    return {name.lower(): headers[name] for name in names if name in headers}
+
+
+class UpstreamAnswer:
+    """A provider's answer whose head has come."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers = [(n, v) for n, v in response.headers.items() if n.lower() not in _NOT_PASSED_ON]
+        self.media_type = response.content_type
+        self.length = response.content_length if "Content-Encoding" not in response.headers else None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises UpstreamUnavailable when it breaks off, UpstreamTimeout when it takes too
+        long.
+        """
+        with _translated():
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+    async def read(self) -> bytes:
+        with _translated():
+            return await self._response.read()
+
+
+class Upstream:
+    """One connection pool to all providers."""
+
+    def __init__(self, settings: ProxySettings, version: str) -> None:
+        self._total = settings.upstream_timeout
+        self._connect = settings.upstream_connect_timeout
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=30),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Asked without compression: what comes is passed on and kept as it is.
+            headers={"User-Agent": f"askonce/{version}", "Accept-Encoding": "identity"},
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    @asynccontextmanager
+    async def asking(
+        self, ask: Ask, target: Target, body: Body, credential: str | None
+    ) -> AsyncIterator[UpstreamAnswer]:
+        """Asks, and gives the answer once its head has come, whatever its status.
+
+        `credential` is the client's own, used only where the deployment has none. Raises UpstreamUnavailable or
+        UpstreamTimeout.
+        """
+        deployment = target.deployment
+        with _translated():
+            response = await self._session.post(
+                deployment.api_base + ask.endpoint.path,
+                data=_form(ask, target, body) if ask.upload else orjson.dumps(_asked(target, body)),
+                headers=_headers(ask, target, credential),
+                timeout=self._timeout(ask, target),
+                allow_redirects=False,
+            )
+        try:
+            yield UpstreamAnswer(response)
+        finally:
+            response.close() if not response.content.at_eof() else response.release()
+
+    def _timeout(self, ask: Ask, target: Target) -> aiohttp.ClientTimeout:
+        deployment = target.deployment
+        asked = ask.body.get("timeout")
+        total = deployment.stream_timeout if ask.streamed else None
+        total = deployment.timeout if total is None else total
+        total = self._total if total is None else total
+        if isinstance(asked, int | float) and not isinstance(asked, bool) and asked > 0:
+            total = min(total, float(asked))
+        return aiohttp.ClientTimeout(total=total, sock_connect=self._connect)
+
+
+def _asked(target: Target, body: Body) -> Body:
+    """The body as the provider is to see it: the deployment's defaults below what the client says, its model name.
+
+    A null says nothing, as in the key: it does not take a default away.
+    """
+    defaults = {name: value for name, value in target.deployment.defaults.items() if body.get(name) is None}
+    asked = {**body, **defaults, "model": target.model}
+    asked.pop("timeout", None)
+    return asked
+
+
+def _form(ask: Ask, target: Target, body: Body) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for name, value in _asked(target, body).items():
+        if name != "file":
+            for one in value if isinstance(value, list) else [value]:
+                form.add_field(name, one if isinstance(one, str) else orjson.dumps(one).decode())
+    if ask.upload is not None:
+        upload = ask.upload
+        form.add_field("file", upload.data, filename=upload.filename, content_type=upload.content_type)
+    return form
+
+
+def _headers(ask: Ask, target: Target, credential: str | None) -> dict[str, str]:
+    deployment = target.deployment
+    own_credential = deployment.api_key is None and credential is not None
+    key = credential if deployment.api_key is None else deployment.api_key.get_secret_value()
+    headers = forwarded_headers(ask.headers, own_credential=own_credential)
+    if ask.upload is None:
+        headers["Content-Type"] = "application/json"
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    if deployment.organization is not None:
+        headers["openai-organization"] = deployment.organization
+    return headers | deployment.extra_headers
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise UpstreamTimeout("the provider did not answer in time") from None
+    except aiohttp.ClientConnectorError as error:
+        raise UpstreamUnavailable(f"no connection to the provider: {type(error).__name__}") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise UpstreamUnavailable(f"the provider's answer broke off: {type(error).__name__}") from None

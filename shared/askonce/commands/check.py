@@ -1,0 +1,76 @@
+"""`askonce check`: what is in force, what is ignored and why, and whether every backend answers."""
+
+import asyncio
+
+import aiohttp
+import uvloop
+
+from askonce.bus.probe import probe
+from askonce.config.describe import describe
+from askonce.config.settings import Settings
+from askonce.core.errors import AskonceError
+from askonce.runtime.clock import wall
+from askonce.stores.registry import STORES
+
+_WITHIN = 5.0
+
+
+def check(settings: Settings) -> int:
+    """0 when every backend answers, 1 when one does not."""
+    for name, value in describe(settings):
+        print(f"{name:<28} {value}")
+    print()
+    return uvloop.run(_ping_all(settings))
+
+
+async def _ping_all(settings: Settings) -> int:
+    outcomes = [("store", await _store(settings)), ("queue", await _queue(settings))]
+    bases = dict.fromkeys((one.api_base, one.api_key) for one in settings.deployments if one.unsupported is None)
+    for base, key in bases:
+        outcomes.append((f"provider {base}", await _provider(base, None if key is None else key.get_secret_value())))
+    for name, (well, words) in outcomes:
+        print(f"{'ok  ' if well else 'FAIL'} {name}: {words}")
+    return 0 if all(well for _, (well, _words) in outcomes) else 1
+
+
+async def _store(settings: Settings) -> tuple[bool, str]:
+    row = STORES[settings.cache.type]
+    if not settings.cache.enabled:
+        return True, "caching is off"
+    if not row.shared:
+        return True, "in each frontend's memory, nothing to reach"
+    try:
+        reader = row.open_reader(settings, wall)
+        async with asyncio.timeout(_WITHIN):
+            await reader.ping()
+        await reader.close()
+    except (AskonceError, TimeoutError) as error:
+        return False, f"{settings.cache.type}: {str(error) or 'no answer in time'}"
+    return True, f"{settings.cache.type} answers"
+
+
+async def _queue(settings: Settings) -> tuple[bool, str]:
+    if settings.proxy.nats_url is None:
+        return True, "`askonce up` runs its own nats-server"
+    try:
+        version = await probe(settings.proxy.nats_url.get_secret_value(), _WITHIN)
+    except AskonceError as error:
+        return False, str(error)
+    return True, f"NATS {version} with JetStream answers"
+
+
+async def _provider(base: str, key: str | None) -> tuple[bool, str]:
+    """Any HTTP answer to GET /models is an answer; only a key of ours that is turned away is a failure."""
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    try:
+        timeout = aiohttp.ClientTimeout(total=_WITHIN)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{base}/models", headers=headers) as answer,
+        ):
+            status = answer.status
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        return False, type(error).__name__
+    if key is not None and status in {401, 403}:
+        return False, f"the configured key is turned away (HTTP {status})"
+    return True, f"HTTP {status}"

@@ -1,0 +1,93 @@
+"""`askonce up`: everything on one machine, and what it says to the person who started it."""
+
+import asyncio
+import importlib.metadata
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from askonce.commands.processes import default_host
+from askonce.config.settings import Settings
+from askonce.runtime.datadir import held
+from askonce.runtime.signals import stop_event
+from askonce.runtime.supervisor import Plan, Supervisor
+from askonce.stores.registry import STORES
+from askonce.telemetry.logs import Log, set_up
+
+
+def up(settings: Settings, config: Path | None) -> int:
+    """Runs until SIGTERM or Ctrl-C. Raises ConfigError or ChildError when a part cannot start, saying which."""
+    set_up("up", settings.proxy.log_level)
+    with held(settings.proxy.data_dir):
+        return asyncio.run(_up(settings, config))
+
+
+async def _up(settings: Settings, config: Path | None) -> int:
+    stop = stop_event()
+    for line in introduction(settings):
+        _say(line)
+    supervisor = Supervisor(plan(settings, config, os.environ), Log("up"), _say)
+    try:
+        starting = asyncio.create_task(supervisor.start(), name="start")
+        stopped = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            host, port = supervisor.address
+            shown = "127.0.0.1" if host == "0.0.0.0" else host
+            _say(f"ready: http://{shown}:{port}/v1   metrics: http://{shown}:{port}/metrics   Ctrl-C stops")
+        else:
+            starting.cancel()
+        await stopped
+        _say("stopping: requests first, then the queue")
+    finally:
+        await supervisor.stop()
+    _say("stopped")
+    return 0
+
+
+def plan(settings: Settings, config: Path | None, environment: Mapping[str, str]) -> Plan:
+    """What is to be run for these settings."""
+    proxy = settings.proxy
+    needs_writers = settings.cache.enabled and STORES[settings.cache.type].shared
+    configured = [] if config is None else ["--config", str(config)]
+    return Plan(
+        settings=settings,
+        host=default_host(settings),
+        port=proxy.port,
+        frontends=max(1, (os.cpu_count() or 2) - 1) if proxy.frontends is None else proxy.frontends,
+        writers=proxy.writers if needs_writers else 0,
+        command=lambda role: [sys.executable, "-m", "askonce.cli", role, *configured],
+        environment=environment,
+    )
+
+
+def introduction(settings: Settings) -> list[str]:
+    """What a person wants to know before the ready line: where answers come from and where they are kept."""
+    lines = [f"askonce {importlib.metadata.version('askonce')} ({settings.source})"]
+    lines.append(f"  provider   {_providers(settings)}")
+    lines.append(f"  store      {_store(settings)}")
+    if settings.ignored:
+        lines.append(f"  ignored    {len(settings.ignored)} settings without effect here:")
+        lines.extend(f"             - {one}" for one in settings.ignored)
+    return lines
+
+
+def _providers(settings: Settings) -> str:
+    bases = dict.fromkeys(one.api_base for one in settings.deployments if one.unsupported is None)
+    keys = "each client's own key" if any(one.api_key is None for one in settings.deployments) else "configured keys"
+    return f"{', '.join(bases) or 'none that can be served'}, with {keys}"
+
+
+def _store(settings: Settings) -> str:
+    cache = settings.cache
+    if not cache.enabled:
+        return "none: caching is off"
+    life = "without an end" if cache.ttl is None else f"{cache.ttl:g} s"
+    where = f" in {cache.disk.path}" if cache.disk is not None else ""
+    return f"{cache.type}{where}, entries live {life}"
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
