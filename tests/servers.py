@@ -90,6 +90,15 @@ class _Child:
     def pause(self) -> None:
         """From here on it takes connections (the kernel does) and answers nothing."""
         os.kill(self.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + 5.0
+        while not self._stopped():
+            assert time.monotonic() < deadline, "a stopped process goes on"
+            time.sleep(0.001)
+
+    def _stopped(self) -> bool:
+        """Whether every thread has come to a halt: the signal takes its time."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

@@ -80,17 +80,17 @@ def _command(roles: Any, name: str, run: object, text: str) -> argparse.Argument
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 256:
-        raise argparse.ArgumentTypeError("a number from 1 to 256")
-    return value
+    return _between(text, 1, 256, "a number from 1 to 256")
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:
-        raise argparse.ArgumentTypeError("a port from 0 to 65535")
-    return value
+    return _between(text, 0, 65535, "a port from 0 to 65535")
+
+
+def _between(text: str, least: int, most: int, expected: str) -> int:
+    if not (text.isascii() and text.isdigit() and least <= int(text[:6]) <= most):
+        raise argparse.ArgumentTypeError(expected)
+    return int(text)
 
 
 def _load(options: argparse.Namespace) -> Settings:

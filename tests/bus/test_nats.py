@@ -308,8 +308,10 @@ async def test_both_open_with_the_signatures_of_the_composition_root(world):
         log=LOG,
         name="frontend-1",
     )
-    await publisher.publish(answer(1))
+    event = answer(1)
+    await publisher.publish(event)
     (delivery,) = await gather(consumer.answered, 1)
+    assert wire.decode(delivery.data) == event
     await delivery.ack()
     await consumer.close()
     await publisher.close()

@@ -35,7 +35,7 @@ def entry(*, stored_at=1000.0, ttl=60.0, media_type=JSON, size=10):
         (RULES, NOTHING, True, True, None),
         (RULES, CacheControl(no_cache=True), False, True, Why.NO_CACHE),
         (RULES, CacheControl(no_store=True), True, False, Why.NO_STORE),
-        (RULES, CacheControl(no_cache=True, no_store=True), False, False, Why.NO_CACHE),
+        (RULES, CacheControl(no_cache=True, no_store=True), False, False, Why.NO_STORE),
         (RULES, CacheControl(ttl=0.0), True, False, Why.TTL_ZERO),
         (RULES, CacheControl(ttl=0.0, no_store=True), True, False, Why.NO_STORE),
         (RULES, CacheControl(ttl=1.0), True, True, None),
@@ -98,7 +98,7 @@ BOTH = Permit(read=True, write=True)
         (BOTH, Finished(200, complete=False, size=10, room=100), SkipReason.INCOMPLETE),
         (BOTH, Finished(201, complete=True, size=10, room=100), SkipReason.STATUS),
         (BOTH, Finished(429, complete=False, size=0, room=100), SkipReason.STATUS),
-        (READ_ONLY, Finished(500, complete=False, size=0, room=100), SkipReason.NOT_PERMITTED),
+        (READ_ONLY, Finished(500, complete=False, size=0, room=100), Why.NO_STORE),
     ],
 )
 def test_keep(allowed, ended, expected):

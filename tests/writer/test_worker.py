@@ -289,6 +289,7 @@ async def test_a_stop_finishes_the_batch_in_hand(world):
             await begun.wait()
         asyncio.get_running_loop().call_later(0.1, go_on.set)
     await drained(consumer)
+    assert key(1) in store.entries
 
 
 async def test_a_queue_that_is_away_is_waited_for():

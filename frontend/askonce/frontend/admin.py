@@ -21,7 +21,7 @@ from askonce.frontend.deployments import Deployments
 from askonce.frontend.routes import Answering
 from askonce.stores.memory import MemoryStore
 from askonce.stores.protocols import Reader
-from askonce.telemetry.metrics import Metrics
+from askonce.telemetry.metrics import CONTENT_TYPE, Metrics
 
 _PROBE_WAIT = 2.0
 _DELETE_WAIT = 5.0
@@ -83,7 +83,7 @@ class Admin:
 
     async def exposition(self, _request: web.BaseRequest) -> web.StreamResponse:
         rendered = await asyncio.to_thread(self.metrics.render)
-        return web.Response(body=rendered, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(body=rendered, headers={"Content-Type": CONTENT_TYPE})
 
     async def models(self, _request: web.BaseRequest) -> web.StreamResponse:
         data = [

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
+import orjson
+
 from askonce.config.settings import Deployment
 from askonce.core.errors import RequestError, bad_request
 from askonce.core.key import Json
 
 _REMEMBERED = 1024  # names that clients made up under a wildcard; more are worked out again each time
+_LONGEST = 256  # characters of such a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Deployments:
         if known is not None:
             return known
         route = self._work_out(model)
+        if len(model) > _LONGEST:
+            return route
         self._routes[model] = route
         if len(self._routes) > _REMEMBERED:
             self._routes.popitem(last=False)
@@ -73,8 +78,9 @@ class Deployments:
         targets = tuple(Target(one, _name_there(one, model)) for one in usable)
         identity: list[Json] = [
             {"model": target.model, "provider": target.deployment.provider, "defaults": target.deployment.defaults}
-            for target in sorted(targets, key=lambda target: (target.deployment.provider, target.model))
+            for target in targets
         ]
+        identity.sort(key=lambda one: orjson.dumps(one, option=orjson.OPT_SORT_KEYS))  # their order says nothing
         shared_key = all(one.api_key is not None for one in usable)
         return Route(targets, identity, shared_key, cycle(targets))
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from askonce.calls.endpoint import Body
 from askonce.core.entry import SSE
 from askonce.core.errors import UpstreamError, UpstreamUnavailable
-from askonce.core.policy import Rules, Skip, SkipReason, room
+from askonce.core.policy import Rules, Skip, SkipReason, Why, room
 from askonce.frontend.deployments import Target
-from askonce.frontend.keeping import Heard, Keeper
+from askonce.frontend.keeping import Keeper, Whole
 from askonce.frontend.question import Question
 from askonce.frontend.recording import Head, Recording
 from askonce.frontend.upstream import Upstream, UpstreamAnswer
@@ -32,7 +32,7 @@ class Flight:
     recording: Recording
     asked_at: float
     shown: bool = False
-    skipped: SkipReason | None = None
+    skipped: SkipReason | Why | None = None
 
 
 class Flights:
@@ -54,6 +54,7 @@ class Flights:
         self._clock = clock
         self._joinable: dict[tuple[object, ...], Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        metrics.sample("askonce_flights", lambda: len(self._tasks))
 
     def join_or_start(self, question: Question, missing: list[int]) -> tuple[Flight, bool]:
         """The flight that answers the missing parts, and whether somebody else had started it."""
@@ -72,7 +73,6 @@ class Flights:
         task = asyncio.create_task(self._fly(flight, mark), name="flight")
         self._tasks.add(task)
         task.add_done_callback(self._landed)
-        self._metrics.gauge("askonce_flights").set(len(self._tasks))
         return flight, False
 
     def other_form(self, question: Question, missing: list[int]) -> Flight | None:
@@ -142,7 +142,7 @@ class Flights:
         if flight.shown:
             return
         recording, question = flight.recording, flight.question
-        heard = Heard(
+        whole = Whole(
             question=question,
             body=flight.body,
             lookups=[question.lookups[n] for n in flight.missing],
@@ -153,14 +153,13 @@ class Flights:
             size=max(recording.size, len(payload)),
             room=recording.limit,
         )
-        verdict = await self._keeper.judge(heard)
+        verdict = await self._keeper.judge(whole)
         if at_end or verdict != Skip(SkipReason.INCOMPLETE):
             flight.shown = True
-            flight.skipped = await self._keeper.settle(heard, verdict)
+            flight.skipped = await self._keeper.settle(whole, verdict)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._metrics.gauge("askonce_flights").set(len(self._tasks))
 
 
 def _mark(question: Question, missing: list[int], *, streamed: bool) -> tuple[object, ...]:

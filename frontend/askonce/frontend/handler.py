@@ -16,7 +16,7 @@ from askonce.frontend import respond
 from askonce.frontend.ask import read_ask, read_body, spoken
 from askonce.frontend.auth import Gate
 from askonce.frontend.flights import Flights
-from askonce.frontend.observe import Observed, Observer
+from askonce.frontend.observe import Observed, Observer, Result
 from askonce.frontend.passing import Passing
 from askonce.frontend.question import Placing, Question
 from askonce.frontend.remembered import Remembered
@@ -57,13 +57,13 @@ class Handler:
         try:
             return await self._answer(request, observed)
         except RequestError as error:
-            observed.result = "refused"
+            observed.result = Result.REFUSED
             return respond.refusal(request, error)
         except UpstreamError as error:
-            observed.result = "error"
+            observed.result = Result.ERROR
             return respond.upstream_failure(error, observed.status)
         except Exception as bug:  # noqa: BLE001 - the one outermost guard: a bug costs one answer, not the process
-            observed.result = "error"
+            observed.result = Result.ERROR
             self._observer.bug(bug)
             return respond.broken()
         finally:

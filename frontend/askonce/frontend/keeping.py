@@ -12,18 +12,19 @@ from askonce.bus.protocols import Publisher
 from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain
 from askonce.core.entry import SSE, Entry, Lookup
 from askonce.core.events import Answered, Superseded
-from askonce.core.policy import Finished, Rules, Skip, SkipReason, Store, admit, keep, lifetime
+from askonce.core.policy import Finished, Rules, Skip, SkipReason, Store, Why, admit, keep, lifetime
 from askonce.frontend.outbox import Outbox
 from askonce.frontend.question import Question
 from askonce.frontend.recording import Head
 from askonce.stores.memory import MemoryStore
+from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 _LONG: Final = 64 * 1024  # bytes of an answer that take a millisecond and more to read
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Whole:
     """A complete upstream answer with what it answers: `lookups` are the parts that were asked.
 
     `size` is its length in bytes and `room` what could be held; `payload` is empty where that was not enough.
@@ -50,6 +51,7 @@ class Keeper:
         outbox: Outbox | None,
         broadcast_bytes: int,
         metrics: Metrics,
+        log: Log,
         clock: Callable[[], float],
     ) -> None:
         self._rules = rules
@@ -58,47 +60,49 @@ class Keeper:
         self._outbox = outbox
         self._broadcast_bytes = broadcast_bytes
         self._metrics = metrics
+        self._log = log
         self._clock = clock
 
-    async def judge(self, heard: Heard) -> Store | Skip:
+    async def judge(self, whole: Whole) -> Store | Skip:
         """Whether the answer will be kept. A long one is read in a thread: the loop has others to serve."""
-        if len(heard.payload) > _LONG:
-            return await asyncio.to_thread(self._judge, heard)
-        return self._judge(heard)
+        if len(whole.payload) > _LONG:
+            return await asyncio.to_thread(self._judge, whole)
+        return self._judge(whole)
 
-    async def settle(self, heard: Heard, verdict: Store | Skip) -> SkipReason | None:
+    async def settle(self, whole: Whole, verdict: Store | Skip) -> SkipReason | Why | None:
         """Carries the verdict out, and counts it; gives the reason where nothing was kept. After it every frontend
         has the answer, or will have it before it asks anybody else.
         """
-        name = heard.question.ask.endpoint.name
+        name = whole.question.ask.endpoint.name
         match verdict:
             case Skip(reason=reason):
                 self._metrics.counter("askonce_skipped_total", name, reason).inc()
+                self._log.debug("answer_not_kept", reason=reason, call_type=name)
                 return reason
             case Store(entries=entries):
-                await self._spread(Answered(secrets.token_hex(16), heard.asked_at, entries))
+                await self._spread(Answered(secrets.token_hex(16), whole.asked_at, entries))
                 self._metrics.counter("askonce_kept_total", name).inc()
                 return None
 
-    def _judge(self, heard: Heard) -> Store | Skip:
-        ended = Finished(heard.head.status, _complete(heard), heard.size, heard.room)
-        reason = keep(heard.question.allowed, ended)
+    def _judge(self, whole: Whole) -> Store | Skip:
+        ended = Finished(whole.head.status, _complete(whole), whole.size, whole.room)
+        reason = keep(whole.question.allowed, ended)
         if reason is not None:
             return Skip(reason)
         try:
-            answers = _answers(heard)
+            answers = _answers(whole)
         except Malformed:
             return Skip(SkipReason.MALFORMED)
         except Uncertain:
             return Skip(SkipReason.UNCERTAIN)
         if not answers:
             return Skip(SkipReason.EMPTY)
-        now, ttl = self._clock(), lifetime(self._rules, heard.question.ask.control)
+        now, ttl = self._clock(), lifetime(self._rules, whole.question.ask.control)
         entries = [
             Entry(
-                lookup, one.payload, one.media_type, now, ttl, heard.model, heard.question.ask.endpoint.name, one.usage
+                lookup, one.payload, one.media_type, now, ttl, whole.model, whole.question.ask.endpoint.name, one.usage
             )
-            for lookup, one in zip(heard.lookups, answers, strict=True)
+            for lookup, one in zip(whole.lookups, answers, strict=True)
         ]
         return admit(self._rules, entries)
 
@@ -115,16 +119,16 @@ class Keeper:
         await self._bus.in_step()
 
 
-def _answers(heard: Heard) -> list[Answer]:
-    endpoint = heard.question.ask.endpoint
-    if heard.head.media_type != SSE:
-        return endpoint.answers(heard.body, heard.payload, heard.head.media_type)
-    one = endpoint.assemble(heard.payload)
+def _answers(whole: Whole) -> list[Answer]:
+    endpoint = whole.question.ask.endpoint
+    if whole.head.media_type != SSE:
+        return endpoint.answers(whole.body, whole.payload, whole.head.media_type)
+    one = endpoint.assemble(whole.payload)
     return [] if one is None else [one]
 
 
-def _complete(heard: Heard) -> bool:
+def _complete(whole: Whole) -> bool:
     """A stream tells its end by itself; one that was too large to be held is refused for its size, not for this."""
-    if heard.head.media_type != SSE or not heard.payload:
+    if whole.head.media_type != SSE or not whole.payload:
         return True
-    return heard.question.ask.endpoint.complete(heard.payload)
+    return whole.question.ask.endpoint.complete(whole.payload)

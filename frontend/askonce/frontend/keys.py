@@ -9,6 +9,7 @@ from askonce.frontend.ask import Ask
 from askonce.frontend.deployments import Route
 
 _REMEMBERED = 4096
+_LONGEST = 4096  # bytes of what is remembered: a model's name may be as long as a client likes
 
 
 class Keys:
@@ -21,9 +22,11 @@ class Keys:
     def lookups(
         self, ask: Ask, route: Route, forwarded: dict[str, str], tenant: str, parts: list[Body]
     ) -> list[Lookup]:
+        """Raises RequestError (400) for a body that cannot be written down: see `canonical`."""
         namespace = nest(self._namespace, ask.control.namespace)
+        asked = [canonical(part) for part in parts]
         around = self._around(ask, route, forwarded, tenant, namespace)
-        return [Lookup(CacheKey(namespace, digest(canonical(part), around))) for part in parts]
+        return [Lookup(CacheKey(namespace, digest(one, around))) for one in asked]
 
     def _around(self, ask: Ask, route: Route, forwarded: dict[str, str], tenant: str, namespace: str) -> bytes:
         mark = (ask.endpoint.name, ask.model, tenant, namespace, *forwarded.items())
@@ -37,6 +40,8 @@ class Keys:
                 tenant=tenant,
                 namespace=namespace,
             )
+            if len(written) > _LONGEST:
+                return written
             self._written[mark] = written
             if len(self._written) > _REMEMBERED:
                 self._written.popitem(last=False)

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from askonce.core.entry import Found
 from askonce.core.policy import Plan
@@ -11,7 +12,18 @@ from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 _FLUSH_EVERY = 0.25  # seconds that a scrape may be behind
-_RESULTS = ("hit", "partial", "miss", "collapsed", "bypass", "refused", "error")
+
+
+class Result(StrEnum):
+    """How a request was answered: from the cache, in part, by asking, by another's asking, past the cache, or not."""
+
+    HIT = "hit"
+    PARTIAL = "partial"
+    MISS = "miss"
+    COLLAPSED = "collapsed"
+    BYPASS = "bypass"
+    REFUSED = "refused"
+    ERROR = "error"
 
 
 @dataclass(slots=True)
@@ -20,18 +32,23 @@ class Observed:
 
     call_type: str
     started: float
-    result: str = "error"
+    result: Result = Result.ERROR
     status: str = "askonce"
     found: Sequence[Found | None] = ()
 
     def hit(self, found: Sequence[Found]) -> None:
-        self.result = "hit"
+        self.result = Result.HIT
         self.found = found
 
     def missed(self, known: Plan, *, consulted: bool, joined: bool) -> None:
         partial = len(known.missing) < len(known.found)
         self.found = known.found if consulted else ()
-        self.result = "collapsed" if joined else "partial" if partial else "miss" if consulted else "bypass"
+        if joined:
+            self.result = Result.COLLAPSED
+        elif partial:
+            self.result = Result.PARTIAL
+        else:
+            self.result = Result.MISS if consulted else Result.BYPASS
 
 
 class Observer:
@@ -46,7 +63,7 @@ class Observer:
         self._seconds = {
             (call_type, result): metrics.histogram("askonce_request_seconds", call_type, result).observe
             for call_type in call_types
-            for result in _RESULTS
+            for result in Result
         }
         self._tally: dict[tuple[str, str, str], float] = defaultdict(float)
 
@@ -70,6 +87,7 @@ class Observer:
         tally, self._tally = self._tally, defaultdict(float)
         for (name, *labels), amount in tally.items():
             self._metrics.counter(name, *labels).inc(amount)
+        self._metrics.refresh()
 
     async def flush_for_ever(self) -> None:
         """For as long as the service runs; what is left is flushed when it is cancelled."""

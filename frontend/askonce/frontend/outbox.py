@@ -4,8 +4,8 @@ bounds by count, bytes and age; what does not fit is dropped and counted.
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Final
 
 from askonce.bus.protocols import Publisher
@@ -21,6 +21,16 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 _OVERHEAD: Final = 512  # bytes charged for an entry beside its payload
 
 
+class Dropped(StrEnum):
+    """Why an answer never reached the queue."""
+
+    FULL_EVENTS = "full-events"
+    FULL_BYTES = "full-bytes"
+    TOO_LARGE = "too-large"
+    TOO_OLD = "too-old"
+    SHUTDOWN = "shutdown"
+
+
 class Outbox:
     def __init__(
         self, bus: Publisher, settings: ProxySettings, metrics: Metrics, log: Log, clock: Callable[[], float]
@@ -30,13 +40,14 @@ class Outbox:
         self._metrics = metrics
         self._log = log
         self._clock = clock
-        self._waiting: deque[tuple[Answered, int]] = deque()
+        self._waiting: asyncio.Queue[tuple[Answered, int]] = asyncio.Queue()  # bounded by what `_take` counts
         self._events = 0  # waiting or being sent
         self._bytes = 0
-        self._more = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
         self._tasks: list[asyncio.Task[None]] = []
+        metrics.sample("askonce_outbox_events", lambda: self._events)
+        metrics.sample("askonce_outbox_bytes", lambda: self._bytes)
         self._published = metrics.counter("askonce_outbox_published_total")
 
     def start(self) -> None:
@@ -49,7 +60,7 @@ class Outbox:
             return
         events, misfits = split(event, self._bus.max_payload)
         for _ in misfits:
-            self._drop("too-large")
+            self._drop(Dropped.TOO_LARGE)
         for part in events:
             self._take(part)
 
@@ -60,7 +71,7 @@ class Outbox:
                 await self._empty.wait()
         except TimeoutError:
             for _ in range(self._events):
-                self._drop("shutdown")
+                self._drop(Dropped.SHUTDOWN)
         return self._events
 
     async def close(self) -> None:
@@ -71,21 +82,17 @@ class Outbox:
     def _take(self, event: Answered) -> None:
         size = _size(event)
         if self._events >= self._settings.outbox_events:
-            self._drop("full-events")
+            self._drop(Dropped.FULL_EVENTS)
         elif self._bytes + size > self._settings.outbox_bytes:
-            self._drop("full-bytes")
+            self._drop(Dropped.FULL_BYTES)
         else:
-            self._waiting.append((event, size))
+            self._waiting.put_nowait((event, size))
             self._count(+1, size)
             self._empty.clear()
-            self._more.set()
 
     async def _send(self) -> None:
         while True:
-            while not self._waiting:
-                self._more.clear()
-                await self._more.wait()
-            event, size = self._waiting.popleft()
+            event, size = await self._waiting.get()
             reason = await self._publish(event)
             if reason is None:
                 self._published.inc()
@@ -95,17 +102,17 @@ class Outbox:
             if self._events == 0:
                 self._empty.set()
 
-    async def _publish(self, event: Answered) -> str | None:
+    async def _publish(self, event: Answered) -> Dropped | None:
         """Tries until the queue has it; gives the reason when it never will."""
         wait = _FIRST_WAIT
         while True:
             try:
                 await self._bus.publish(event)
             except BusRefused:
-                return "too-large"
+                return Dropped.TOO_LARGE
             except BusUnavailable:
                 if self._clock() - event.asked_at > self._settings.outbox_age:
-                    return "too-old"
+                    return Dropped.TOO_OLD
                 self._metrics.counter("askonce_outbox_retries_total").inc()
                 # Spread, so that all senders of all frontends do not knock at once.
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311
@@ -116,10 +123,8 @@ class Outbox:
     def _count(self, events: int, size: int) -> None:
         self._events += events
         self._bytes += size
-        self._metrics.gauge("askonce_outbox_events").set(self._events)
-        self._metrics.gauge("askonce_outbox_bytes").set(self._bytes)
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, reason: Dropped) -> None:
         self._metrics.counter("askonce_outbox_dropped_total", reason).inc()
         self._log.warning("answer_not_queued", reason=reason)
 

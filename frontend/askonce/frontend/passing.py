@@ -7,11 +7,11 @@ from aiohttp import web
 from askonce.calls.endpoint import Answer, Endpoint, Malformed
 from askonce.core.entry import SSE
 from askonce.core.errors import UpstreamError, UpstreamUnavailable
-from askonce.core.policy import Plan, Rules, SkipReason, lifetime
+from askonce.core.policy import Plan, Rules, SkipReason, Why, lifetime
 from askonce.core.sse import SseParser
 from askonce.frontend import respond
 from askonce.frontend.flights import Flight
-from askonce.frontend.observe import Observed
+from askonce.frontend.observe import Observed, Result
 from askonce.frontend.question import Question
 from askonce.frontend.recording import Head, Reading
 from askonce.frontend.reply import as_answer, miss_status
@@ -39,7 +39,7 @@ class Passing:
         try:
             head = await flight.recording.head()
             if head.status >= 400:
-                observed.result = "error"
+                observed.result = Result.ERROR
             if head.media_type == SSE:
                 return await self._pass_on(request, head, status, _stream(reading, question, flight), observed)
             held, ended = await reading.rest_or_overflow()
@@ -79,7 +79,7 @@ class Passing:
             # What aiohttp would write after this, it cannot any more.
             respond.break_off(request, response)
             if isinstance(broken, UpstreamError):
-                observed.result = "error"
+                observed.result = Result.ERROR
         return response
 
 
@@ -93,7 +93,7 @@ class _Status:
         self._partial = len(known.missing) < len(known.found)
         self.promised = question.allowed.write
 
-    def text(self, *, stored: bool, skipped: SkipReason | None = None) -> str:
+    def text(self, *, stored: bool, skipped: SkipReason | Why | None = None) -> str:
         allowed = self._question.allowed
         fwd = "partial" if self._partial else "miss" if allowed.read else "request" if allowed.write else "bypass"
         detail = allowed.why or skipped or ""

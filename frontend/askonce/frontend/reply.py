@@ -3,14 +3,18 @@
 `Cache-Status` is RFC 9211's; `x-litellm-cache-key` is sent on hits only, as LiteLLM does.
 """
 
+import re
 from collections.abc import Sequence
 from email.utils import formatdate
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from askonce.calls.endpoint import Answer, Body, Endpoint
-from askonce.core.entry import JSON, SSE, Entry, Found
+from askonce.core.entry import FLOATS, JSON, SSE, Entry, Found
 
 CACHE_NAME = "askonce"
+# RFC 9110 8.3.1. A provider's type may be none: clients of HTTP decode RFC 2047's words in it, line breaks included.
+_MEDIA_TYPE: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OCTETS: Final = "application/octet-stream"
 
 
 class Reply(NamedTuple):
@@ -37,18 +41,21 @@ def from_entries(endpoint: Endpoint, body: Body, form: str, found: Sequence[Foun
     if rendered is None:
         rendered = first.forms[form] = _render(endpoint, body, form, entry)
     content_type = _content_type(SSE if form != "plain" else _plain_type(entry))
-    end = entry.expires_at
-    ttl = None if end is None else int(end - now)
-    return Reply(rendered, content_type, str(entry.key), entry.age(now), ttl, first.source)
+    return Reply(rendered, content_type, str(entry.key), entry.age(now), _left(entry.expires_at, now), first.source)
 
 
 def _combined(endpoint: Endpoint, body: Body, found: Sequence[Found], now: float) -> Reply:
     """One answer out of several entries: as old as the oldest, as short-lived as the shortest-lived."""
     rendered, media_type = endpoint.combine(body, [as_answer(one.entry) for one in found])
     ends = [one.entry.expires_at for one in found if one.entry.expires_at is not None]
-    ttl = int(min(ends) - now) if ends else None
+    ttl = _left(min(ends, default=None), now)
     age = max(one.entry.age(now) for one in found)
     return Reply(rendered, _content_type(media_type), str(found[0].entry.key), age, ttl, found[0].source)
+
+
+def _left(end: float | None, now: float) -> int | None:
+    """Whole seconds, never negative: the end may come between the plan and the reply."""
+    return None if end is None else max(0, int(end - now))
 
 
 def as_answer(entry: Entry) -> Answer:
@@ -62,10 +69,14 @@ def _render(endpoint: Endpoint, body: Body, form: str, entry: Entry) -> bytes:
 
 def _plain_type(entry: Entry) -> str:
     """A packed vector is sent as the JSON that it is rendered to."""
-    return JSON if entry.media_type.startswith("application/") else entry.media_type
+    return JSON if entry.media_type == FLOATS else entry.media_type
 
 
 def _content_type(media_type: str) -> str:
+    if media_type == JSON:
+        return JSON
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        return _OCTETS
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 

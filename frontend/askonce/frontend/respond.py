@@ -78,7 +78,14 @@ def upstream_failure(error: UpstreamError, cache_status: str) -> web.Response:
 
 
 def broken() -> web.Response:
-    return openai_error(500, "The proxy failed to answer; its log says why.", "server_error", None, None, {})
+    return openai_error(
+        500,
+        "The proxy failed to answer; its log says why.",
+        "server_error",
+        None,
+        None,
+        {"Cache-Status": f"{CACHE_NAME}; detail=failed"},
+    )
 
 
 def openai_error(

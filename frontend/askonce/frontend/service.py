@@ -80,7 +80,11 @@ class Frontend:
         if self._outbox is not None:
             self._outbox.start()
         self._upstream = Upstream(self._proxy, self._version)
-        server = self._routes(tier).server()
+        rules = self._rules()
+        self._flights = self._make_flights(rules)
+        observer = Observer([one.name for one in ENDPOINTS], metrics, log, timer)
+        self._flushing = asyncio.create_task(observer.flush_for_ever(), name="observer")
+        server = self._routes(tier, rules, observer).server()
         self._runner = web.ServerRunner(server, shutdown_timeout=self._proxy.drain_seconds, handle_signals=False)
         await self._runner.setup()
 
@@ -118,18 +122,26 @@ class Frontend:
         except (StoreUnavailable, TimeoutError) as error:
             self._log.warning("store_unavailable", store=store.name, why=str(error))
 
-    def _routes(self, tier: Tiered) -> Routes:
-        settings, cache = self._settings, self._settings.cache
-        rules = Rules(cache.enabled, cache.call_types, cache.opt_in, cache.ttl, self._proxy.max_entry_bytes)
+    def _rules(self) -> Rules:
+        cache = self._settings.cache
+        return Rules(cache.enabled, cache.call_types, cache.opt_in, cache.ttl, self._proxy.max_entry_bytes)
+
+    def _routes(self, tier: Tiered, rules: Rules, observer: Observer) -> Routes:
+        settings = self._settings
         gate = Gate(_secret(settings), self._proxy.cache_scope)
         deployments = Deployments(settings.deployments)
-        self._flights = self._make_flights(rules)
-        placing = Placing(deployments, gate, Keys(cache.namespace), rules)
+        placing = Placing(deployments, gate, Keys(settings.cache.namespace), rules)
         passing = Passing(rules)
-        observer = Observer([one.name for one in ENDPOINTS], self._metrics, self._log, timer)
-        self._flushing = asyncio.create_task(observer.flush_for_ever(), name="observer")
         admin = Admin(
-            settings, gate, deployments, self._memory, self._store, self._bus, self._metrics, wall, self._draining
+            settings=settings,
+            gate=gate,
+            deployments=deployments,
+            memory=self._memory,
+            store=self._store,
+            bus=self._bus,
+            metrics=self._metrics,
+            clock=wall,
+            draining=self._draining,
         )
         table = admin.routes()
         for endpoint in ENDPOINTS:
@@ -157,6 +169,7 @@ class Frontend:
             outbox=self._outbox,
             broadcast_bytes=self._bus.max_payload // 2 if everything_is_told else self._proxy.broadcast_bytes,
             metrics=self._metrics,
+            log=self._log,
             clock=wall,
         )
         return Flights(

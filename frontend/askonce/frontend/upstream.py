@@ -9,6 +9,7 @@ from typing import Final
 
 import aiohttp
 import orjson
+from multidict import CIMultiDict
 
 from askonce.calls.endpoint import Body
 from askonce.config.settings import ProxySettings
@@ -68,10 +69,6 @@ class UpstreamAnswer:
         with _translated():
             async for chunk in self._response.content.iter_any():
                 yield chunk
-
-    async def read(self) -> bytes:
-        with _translated():
-            return await self._response.read()
 
 
 class Upstream:
@@ -147,18 +144,19 @@ def _form(ask: Ask, target: Target, body: Body) -> aiohttp.FormData:
     return form
 
 
-def _headers(ask: Ask, target: Target, credential: str | None) -> dict[str, str]:
+def _headers(ask: Ask, target: Target, credential: str | None) -> CIMultiDict[str]:
     deployment = target.deployment
     own_credential = deployment.api_key is None and credential is not None
     key = credential if deployment.api_key is None else deployment.api_key.get_secret_value()
-    headers = forwarded_headers(ask.headers, own_credential=own_credential)
+    headers = CIMultiDict(forwarded_headers(ask.headers, own_credential=own_credential))
     if ask.upload is None:
         headers["Content-Type"] = "application/json"
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
     if deployment.organization is not None:
         headers["openai-organization"] = deployment.organization
-    return headers | deployment.extra_headers
+    headers.update(deployment.extra_headers)  # in any case of letters
+    return headers
 
 
 @contextmanager

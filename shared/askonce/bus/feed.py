@@ -3,6 +3,7 @@ connections and killed servers. They know nothing of what the messages say.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -24,7 +25,7 @@ _LAST_CONSUMER: Final = "Nats-Last-Consumer"
 _PENDING_BYTES: Final = 64 << 20
 
 
-class _Feed:
+class _Feed(ABC):
     """Runs `_follow` once a session, for ever. `_turn` wakes it when the connection has changed."""
 
     def __init__(self, link: Link, name: str) -> None:
@@ -65,8 +66,9 @@ class _Feed:
             finally:
                 self._standing.clear()
 
+    @abstractmethod
     async def _follow(self, session: int) -> None:
-        raise NotImplementedError
+        """Listens for as long as this session of the connection stands."""
 
     async def _subscribe(self, subject: str, take: Callable[[Msg], Awaitable[None]]) -> Subscription:
         with translated(self._name):

@@ -16,7 +16,8 @@ async def probe(url: str, within: float) -> str:
             with translated("reaching NATS"):
                 await client.connect(servers=url.split(","), allow_reconnect=False, error_cb=_quiet)
                 await client.jetstream(timeout=within).account_info()
-                return str(client.connected_server_version)
+                version = client.connected_server_version
+                return f"{version.major}.{version.minor}.{version.patch}"
     except TimeoutError:
         raise BusUnavailable(f"reaching NATS: no answer within {within:g} s") from None
     finally:

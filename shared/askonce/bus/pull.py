@@ -20,6 +20,7 @@ from askonce.bus.link import Link
 from askonce.core.errors import BusUnavailable
 
 _LATE: Final = 2.0  # seconds that the server's answer may take beyond the wait asked for
+_HEARING: Final = 1.0
 _BATCH_BYTES: Final = 16 << 20
 _LIMITS: Final = frozenset({"404", "408"})  # no messages, and the wait is over
 
@@ -84,10 +85,19 @@ class Pull:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            self._over = "no answer"
+            self._over = await self._hear_out()
         if not self._arrived and self._over not in _LIMITS:
             await self.end()
             raise BusUnavailable(f"{self._name}: {self._over or 'the connection was lost'}")
+
+    async def _hear_out(self) -> str | None:
+        """It may be this process that stood still: then the answer has come, and was not read yet. Gives how the
+        request ended.
+        """
+        with suppress(BusUnavailable, TimeoutError):
+            async with asyncio.timeout(_HEARING):
+                await self._link.ping()
+        return self._over if self._ended else "no answer"
 
     @property
     def _ended(self) -> bool:

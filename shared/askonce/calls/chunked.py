@@ -57,14 +57,14 @@ class Chunked:
     def parts(self, body: Body) -> list[Body]:
         return [body]
 
-    def narrow(self, body: Body, missing: Sequence[int]) -> Body:  # noqa: ARG002 - there is one part
+    def narrow(self, body: Body, missing: Sequence[int]) -> Body:
         return body
 
-    def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:  # noqa: ARG002
+    def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
         answer = read_object(payload)
         return [Answer(payload, JSON, tokens(answer.get("usage")))] if self._speaks(answer) else []
 
-    def combine(self, body: Body, kept: Sequence[Answer]) -> tuple[bytes, str]:  # noqa: ARG002
+    def combine(self, body: Body, kept: Sequence[Answer]) -> tuple[bytes, str]:
         return kept[0].payload, kept[0].media_type
 
     def assemble(self, stream: bytes) -> Answer | None:

@@ -38,7 +38,7 @@ class Embeddings:
             return
         raise bad_request("input must be a text, a list of texts, a list of tokens, or a list of such lists", "input")
 
-    def streamed(self, body: Body) -> bool:  # noqa: ARG002
+    def streamed(self, body: Body) -> bool:
         return False
 
     def parts(self, body: Body) -> list[Body]:
@@ -48,7 +48,7 @@ class Embeddings:
         items = _items(body["input"])
         return body if len(missing) == len(items) else {**body, "input": [items[position] for position in missing]}
 
-    def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:  # noqa: ARG002
+    def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
         answer = read_object(payload)
         items = _in_order(answer.get("data"), len(_items(body["input"])))
         packed = _asks_base64(body)
@@ -66,19 +66,19 @@ class Embeddings:
             whole["usage"] = _sum(counted)
         return orjson.dumps(whole), JSON
 
-    def assemble(self, stream: bytes) -> Never:  # noqa: ARG002
+    def assemble(self, stream: bytes) -> Never:
         raise Malformed("embeddings are not streamed")
 
-    def complete(self, stream: bytes) -> bool:  # noqa: ARG002
+    def complete(self, stream: bytes) -> bool:
         return False
 
     def with_usage(self, body: Body) -> Body:
         return body
 
-    def only_usage(self, data: bytes) -> bool:  # noqa: ARG002
+    def only_usage(self, data: bytes) -> bool:
         return False
 
-    def frames(self, kept: Answer, body: Body) -> Never:  # noqa: ARG002
+    def frames(self, kept: Answer, body: Body) -> Never:
         raise Malformed("embeddings are not streamed")
 
 

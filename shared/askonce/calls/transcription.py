@@ -47,7 +47,7 @@ class Transcription:
         apart = self.streamed(body) and body.get("response_format", "json") != "json"
         return [{**body, "streamed": True} if apart else body]
 
-    def narrow(self, body: Body, missing: Sequence[int]) -> Body:  # noqa: ARG002 - there is one part
+    def narrow(self, body: Body, missing: Sequence[int]) -> Body:
         return body
 
     def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
@@ -60,7 +60,7 @@ class Transcription:
             raise Malformed("a transcription without a text")
         return [Answer(payload, JSON, _tokens(answer))] if said else []
 
-    def combine(self, body: Body, kept: Sequence[Answer]) -> tuple[bytes, str]:  # noqa: ARG002
+    def combine(self, body: Body, kept: Sequence[Answer]) -> tuple[bytes, str]:
         return kept[0].payload, kept[0].media_type
 
     def assemble(self, stream: bytes) -> Answer | None:
@@ -89,10 +89,10 @@ class Transcription:
     def with_usage(self, body: Body) -> Body:
         return body
 
-    def only_usage(self, data: bytes) -> bool:  # noqa: ARG002
+    def only_usage(self, data: bytes) -> bool:
         return False
 
-    def frames(self, kept: Answer, body: Body) -> bytes:  # noqa: ARG002
+    def frames(self, kept: Answer, body: Body) -> bytes:
         answer = (
             orjson.loads(kept.payload) if kept.media_type == JSON else {"text": kept.payload.decode(errors="replace")}
         )

@@ -45,7 +45,7 @@ async def _store(settings: Settings) -> tuple[bool, str]:
             await reader.ping()
         await reader.close()
     except (AskonceError, TimeoutError) as error:
-        return False, f"{settings.cache.type}: {str(error) or 'no answer in time'}"
+        return False, str(error) or f"{settings.cache.type}: no answer in time"
     return True, f"{settings.cache.type} answers"
 
 

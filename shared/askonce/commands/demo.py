@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 import orjson
 
-from askonce.commands.up import plan
+from askonce.commands.up import crew
 from askonce.config.load import load
 from askonce.runtime.clock import timer, wall
 from askonce.runtime.signals import stop_event
@@ -54,7 +54,7 @@ async def _demo(folder: Path) -> int:
         }
         settings = load(config, environment, cwd=folder)
         print("A toy provider that thinks for 0.4 s, and the whole proxy before it:", flush=True)
-        supervisor = Supervisor(plan(settings, config, environment), Log("demo"), lambda line: print(line, flush=True))
+        supervisor = Supervisor(crew(settings, config, environment), Log("demo"), lambda line: print(line, flush=True))
         try:
             await supervisor.start()
             host, port = supervisor.address

@@ -52,6 +52,7 @@ async def _frontend(settings: Settings, supervised: int | None, name: str) -> in
     try:
         await service.listen(address)
     except OSError as error:
+        await service.close()
         raise ConfigError("askonce frontend", f"--port {address.port}", f"a free port ({error.strerror})") from None
     log.info("ready", host=address.host, port=address.port)
     await stop.wait()

@@ -11,7 +11,7 @@ from askonce.commands.processes import default_host
 from askonce.config.settings import Settings
 from askonce.runtime.datadir import held
 from askonce.runtime.signals import stop_event
-from askonce.runtime.supervisor import Plan, Supervisor
+from askonce.runtime.supervisor import Crew, Supervisor
 from askonce.stores.registry import STORES
 from askonce.telemetry.logs import Log, set_up
 
@@ -27,7 +27,7 @@ async def _up(settings: Settings, config: Path | None) -> int:
     stop = stop_event()
     for line in introduction(settings):
         _say(line)
-    supervisor = Supervisor(plan(settings, config, os.environ), Log("up"), _say)
+    supervisor = Supervisor(crew(settings, config, os.environ), Log("up"), _say)
     try:
         starting = asyncio.create_task(supervisor.start(), name="start")
         stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -47,12 +47,12 @@ async def _up(settings: Settings, config: Path | None) -> int:
     return 0
 
 
-def plan(settings: Settings, config: Path | None, environment: Mapping[str, str]) -> Plan:
+def crew(settings: Settings, config: Path | None, environment: Mapping[str, str]) -> Crew:
     """What is to be run for these settings."""
     proxy = settings.proxy
     needs_writers = settings.cache.enabled and STORES[settings.cache.type].shared
     configured = [] if config is None else ["--config", str(config)]
-    return Plan(
+    return Crew(
         settings=settings,
         host=default_host(settings),
         port=proxy.port,

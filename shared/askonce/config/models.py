@@ -5,6 +5,7 @@ Source: LiteLLM's page on the proxy's config.yaml, part `model_list`.
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -32,7 +33,7 @@ def everything_to_openai(variables: Mapping[str, str], notes: Notes, *, own_key:
         pattern="*",
         model="*",
         provider="openai",
-        api_base=_base(provider, variables, notes) or "",
+        api_base=_without_user(_base(provider, variables, notes) or "", notes),
         api_key=None if key is None else SecretStr(key),
     )
 
@@ -75,7 +76,7 @@ def _read_params(pattern: str, model: str, params: Section, unset: list[str]) ->
         pattern=pattern,
         model=name,
         provider=provider,
-        api_base=base or "",
+        api_base=_without_user(base or "", params.notes),
         api_key=None if key is None else SecretStr(key),
         organization=params.get("organization", line),
         extra_headers=headers or {},
@@ -119,6 +120,15 @@ def _base(provider: Provider, variables: Mapping[str, str], notes: Notes) -> str
                 notes.wrong_variable(name, str(wrong))
                 return None
     return provider.base
+
+
+def _without_user(base: str, notes: Notes) -> str:
+    """A user and a password in an address would stand beside the key, in one header."""
+    parts = urlsplit(base)
+    if "@" not in parts.netloc:
+        return base
+    notes.ignore("model_list[].litellm_params.api_base", "user and password in it; extra_headers can hold them")
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _variable(names: tuple[str, ...], variables: Mapping[str, str]) -> str | None:

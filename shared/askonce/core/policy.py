@@ -1,5 +1,6 @@
-"""The three decisions: permit (may this request read or write the cache?), plan (what is already answered?),
-keep (may this answer be stored, and until when?). Values in, verdicts out; the clock is an argument.
+"""What is decided about caching: permit (may this request read or write?), plan (what is already answered?), keep and
+admit (may this answer, may these entries be stored?), room and lifetime (how much, how long?). Values in, verdicts out;
+the clock is an argument.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,7 +25,9 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """`why` gives the reason for the first thing that is not permitted, and is None when both are."""
+    """`why` is the reason that nothing may be written or, where only reading is denied, the reason for that; None when
+    both are permitted.
+    """
 
     read: bool
     write: bool
@@ -54,7 +57,7 @@ def permit(rules: Rules, call_type: str, control: CacheControl) -> Permit:
     write = not control.no_store and ttl != 0
     if read and write:
         return PERMITTED
-    if control.no_cache:
+    if write:
         return Permit(read, write, Why.NO_CACHE)
     return Permit(read, write, Why.NO_STORE if control.no_store else Why.TTL_ZERO)
 
@@ -79,10 +82,15 @@ def plan(found: Sequence[Found | None], control: CacheControl, *, now: float, st
 
     An entry that is a stream serves streams only.
     """
-    return Plan(tuple(one if one is not None and _serves(one.entry, control, now, streamed) else None for one in found))
+    return Plan(
+        tuple(
+            one if one is not None and _serves(one.entry, control, now=now, streamed=streamed) else None
+            for one in found
+        )
+    )
 
 
-def _serves(entry: Entry, control: CacheControl, now: float, streamed: bool) -> bool:  # noqa: FBT001
+def _serves(entry: Entry, control: CacheControl, *, now: float, streamed: bool) -> bool:
     if not entry.fresh(now) or (entry.media_type == SSE and not streamed):
         return False
     # "within" N seconds, and zero accepts nothing: as in LiteLLM, where 0 always misses. An entry from a machine whose
@@ -93,7 +101,6 @@ def _serves(entry: Entry, control: CacheControl, now: float, streamed: bool) -> 
 class SkipReason(StrEnum):
     """Why an answer was not kept."""
 
-    NOT_PERMITTED = "not-permitted"
     STATUS = "status"
     INCOMPLETE = "incomplete"
     EMPTY = "empty"
@@ -109,7 +116,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    reason: SkipReason
+    reason: SkipReason | Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +141,10 @@ def room(rules: Rules, *, parts: int, streamed: bool) -> int:
     return rules.max_entry_bytes * parts * (_STREAM_OVERHEAD if streamed else 1)
 
 
-def keep(allowed: Permit, ended: Finished) -> SkipReason | None:
+def keep(allowed: Permit, ended: Finished) -> SkipReason | Why | None:
     """Whether an answer may be kept at all, before anyone looks inside: None when it may."""
     if not allowed.write:
-        return SkipReason.NOT_PERMITTED
+        return allowed.why
     if ended.status != 200:
         return SkipReason.STATUS
     if not ended.complete:

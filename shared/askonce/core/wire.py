@@ -56,12 +56,12 @@ def decode(data: bytes) -> Event:
         if kind != _ANSWERED and payload:
             raise WireError("bytes after the last payload")
         if kind == _ANSWERED:
-            asked_at = float(header["asked"])
-            return Answered(str(header["id"]), asked_at, tuple(_entries(header["entries"], payload)))
+            asked_at = _seconds(header["asked"])
+            return Answered(_text(header["id"]), asked_at, tuple(_entries(header["entries"], payload)))
         if kind == _SUPERSEDED:
-            return Superseded(_keys(header["keys"]), float(header["at"]))
+            return Superseded(_keys(header["keys"]), _seconds(header["at"]))
         if kind == _DELETED:
-            return Deleted(_keys(header["keys"]), float(header["at"]))
+            return Deleted(_keys(header["keys"]), _seconds(header["at"]))
     except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"event header: {type(error).__name__}") from None
     raise WireError("unknown kind of event")
@@ -154,14 +154,32 @@ def _entries(described: Sequence[dict[str, Any]], payload: bytes) -> Iterator[En
         yield Entry(
             lookup=Lookup(_key(one["key"])),
             payload=payload[at : at + one["size"]],
-            media_type=str(one["media"]),
-            stored_at=float(one["stored"]),
-            ttl=None if one["ttl"] is None else float(one["ttl"]),
-            model=str(one["model"]),
-            call_type=str(one["call"]),
-            usage=Usage(int(prompt), int(completion)),
+            media_type=_text(one["media"]),
+            stored_at=_seconds(one["stored"]),
+            ttl=None if one["ttl"] is None else _seconds(one["ttl"]),
+            model=_text(one["model"]),
+            call_type=_text(one["call"]),
+            usage=Usage(_count(prompt), _count(completion)),
         )
         at += one["size"]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise TypeError("not a time")
+    return float(value)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError("not a count")
+    return value
 
 
 def _keys(written: Sequence[object]) -> tuple[CacheKey, ...]:

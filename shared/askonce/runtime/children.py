@@ -33,11 +33,6 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = False
-        self.restarts = 0
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process is not None else None
 
     async def begin(self) -> None:
         """Starts it for the first time. Raises what `start` raises."""
@@ -81,7 +76,6 @@ class Child:
         while True:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-            self.restarts += 1
             try:
                 self._process = await self._start()
             except ChildError as failure:

@@ -22,7 +22,7 @@ _BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Crew:
     """How many of what, and how a child is called: `command(role)` gives its arguments, and `environment` is its
     environment.
     """
@@ -37,11 +37,11 @@ class Plan:
 
 
 class Supervisor:
-    def __init__(self, plan: Plan, log: Log, say: Callable[[str], None]) -> None:
-        self._plan = plan
+    def __init__(self, crew: Crew, log: Log, say: Callable[[str], None]) -> None:
+        self._crew = crew
         self._log = log
         self._say = say
-        self._proxy = plan.settings.proxy
+        self._proxy = crew.settings.proxy
         self._links: dict[str, ParentLink] = {}
         self._open = False
         self._socket: socket.socket | None = None
@@ -60,11 +60,11 @@ class Supervisor:
 
     async def start(self) -> None:
         """Brings everything up, then opens the port. Raises ConfigError or ChildError, naming the part and why."""
-        self._socket = _bind(self._plan.host, self._plan.port)
+        self._socket = _bind(self._crew.host, self._crew.port)
         shutil.rmtree(self._metrics_dir, ignore_errors=True)
         self._metrics_dir.mkdir(mode=0o700, parents=True)
         urls = await self._start_queue()
-        for role, count in (("writer", self._plan.writers), ("frontend", self._plan.frontends)):
+        for role, count in (("writer", self._crew.writers), ("frontend", self._crew.frontends)):
             fd = self._socket.fileno() if role == "frontend" else None
             orders = Orders(urls[role], fd)
             places = [self._place(role, n, orders) for n in range(1, count + 1)]
@@ -128,9 +128,9 @@ class Supervisor:
     async def _start_child(self, name: str, role: str, orders: Orders) -> asyncio.subprocess.Process:
         link, theirs = await ParentLink.open(orders)
         fds = [theirs.fileno()] if orders.socket_fd is None else [theirs.fileno(), orders.socket_fd]
-        command = [*self._plan.command(role), "--supervised", str(theirs.fileno()), "--name", name]
+        command = [*self._crew.command(role), "--supervised", str(theirs.fileno()), "--name", name]
         environment = {
-            **self._plan.environment,
+            **self._crew.environment,
             FOLDER: str(self._metrics_dir.absolute()),
             "ASKONCE_DATA_DIR": str(self._proxy.data_dir.absolute()),
             "ASKONCE_LOG_LEVEL": self._proxy.log_level,

@@ -58,8 +58,8 @@ class MemoryStore:
         self._changes = Recent()  # marks: counts of changes
         self._deletions = Recent()  # marks: times of deletions
         self._count = 0
-        self._entries_gauge = metrics.gauge("askonce_memory_entries")
-        self._bytes_gauge = metrics.gauge("askonce_memory_bytes")
+        metrics.sample("askonce_memory_entries", lambda: len(self._held))
+        metrics.sample("askonce_memory_bytes", lambda: self._bytes)
         self._left = {reason: metrics.counter("askonce_memory_evictions_total", reason) for reason in Left}
 
     def __len__(self) -> int:
@@ -152,7 +152,6 @@ class MemoryStore:
         self._changes.note_all(self._count)
         if at is not None:
             self._deletions.note_all(at)
-        self._show()
 
     def sweep(self, now: float) -> int:
         """Removes what has expired; says how many."""
@@ -178,7 +177,6 @@ class MemoryStore:
         while self._bytes > self._max_bytes:
             self._bytes -= self._held.popitem(last=False)[1].charge
             self._left[Left.SIZE].inc()
-        self._show()
 
     def _confirm(self, held: _Held, now: float) -> None:
         end = held.found.entry.expires_at
@@ -190,11 +188,6 @@ class MemoryStore:
         if held is not None:
             self._bytes -= held.charge
             self._left[reason].inc()
-            self._show()
-
-    def _show(self) -> None:
-        self._entries_gauge.set(len(self._held))
-        self._bytes_gauge.set(self._bytes)
 
 
 class MemoryWriter:

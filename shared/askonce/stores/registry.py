@@ -18,15 +18,13 @@ _PREFIX: Final = "askonce:"
 
 @dataclass(frozen=True, slots=True)
 class StoreType:
-    """`default_ttl` is in seconds, for a config that says none; None is without end. `deadline` is in seconds, for one
-    read; None where a read never waits. `shared` says that frontends read it and writers write it; where it is not,
-    memory is all there is, and there is nothing to open.
+    """`deadline` is in seconds, for one read; None where a read never waits. `shared` says that frontends read it and
+    writers write it; where it is not, memory is all there is, and there is nothing to open.
 
     Both `open_…` raise ConfigError and connect to nothing yet: `ping` does.
     """
 
     name: CacheType
-    default_ttl: float | None
     deadline: float | None
     shared: bool
     open_reader: Callable[[Settings, Clock], Reader]
@@ -71,10 +69,9 @@ def _nothing(settings: Settings, _clock: Clock) -> NoReturn:
 
 
 _ROWS: Final = (
-    # as LiteLLM's InMemoryCache
-    StoreType("local", 600.0, None, shared=False, open_reader=_nothing, open_writer=_nothing),
+    StoreType("local", None, shared=False, open_reader=_nothing, open_writer=_nothing),
     # no deadline: it is read on the loop itself, and nothing could end that
-    StoreType("disk", None, None, shared=True, open_reader=_disk_reader, open_writer=_disk_writer),
-    StoreType("redis", 86_400.0, 0.05, shared=True, open_reader=_redis_reader, open_writer=_redis_writer),
+    StoreType("disk", None, shared=True, open_reader=_disk_reader, open_writer=_disk_writer),
+    StoreType("redis", 0.05, shared=True, open_reader=_redis_reader, open_writer=_redis_writer),
 )
 STORES: Final[dict[CacheType, StoreType]] = {row.name: row for row in _ROWS}

@@ -5,6 +5,7 @@ client may name at will.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -34,7 +35,8 @@ class Metric:
 METRICS: tuple[Metric, ...] = (
     Metric("askonce_requests_total", "counter", "Requests answered, by how: hit, partial, miss, collapsed, bypass, "
            "refused (by the proxy) or error (upstream or proxy).", ("call_type", "result")),
-    Metric("askonce_request_seconds", "histogram", "From the parsed request to the last byte given to the socket.",
+    Metric("askonce_request_seconds", "histogram", "From the request's head to its answer: up to a hit "
+           "or a whole answer being ready to write, up to the last byte of a stream.",
            ("call_type", "result"), _WIDE),
     Metric("askonce_lookups_total", "counter", "Parts looked up (one a request, one an item for embeddings), by where "
            "they were found; `missing` when nowhere.", ("call_type", "source")),
@@ -46,7 +48,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("askonce_upstream_first_byte_seconds", "histogram", "From asking the provider to its first byte.",
            ("call_type",), _SLOW),
     Metric("askonce_flights", "gauge", "Upstream answers that are arriving now."),
-    Metric("askonce_store_read_seconds", "histogram", "Reads of the store behind the memory tier, one a round trip.",
+    Metric("askonce_store_read_seconds", "histogram", "Reads of the store behind the memory tier, as a request "
+           "waits for them; several may share a round trip.",
            ("store", "outcome"), _QUICK),
     Metric("askonce_store_breaker_open", "gauge", "1 while reads skip the store because it is sick.", ("store",),
            gauge="livemax"),
@@ -88,6 +91,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._samples: list[tuple[Gauge, Callable[[], float]]] = []
         self._metrics = {metric.name: self._make(metric) for metric in METRICS}
 
     def _make(self, metric: Metric) -> MetricWrapperBase:
@@ -122,8 +126,20 @@ class Metrics:
             raise TypeError(f"{name} is no {kind.__name__}")
         return child
 
+    def sample(self, name: str, read: Callable[[], float]) -> None:
+        """A gauge without labels whose value is fetched from time to time (`refresh`): setting it at each change would
+        cost a memory-mapped write each time.
+        """
+        self._samples.append((self.gauge(name), read))
+
+    def refresh(self) -> None:
+        """Fetches the sampled gauges. A process that shares its numbers with others calls it every moment."""
+        for gauge, read in self._samples:
+            gauge.set(read())
+
     def render(self) -> bytes:
         """The Prometheus text format: of all processes that share a metrics folder, or of this one alone."""
+        self.refresh()
         return generate_latest(self._source())
 
     def _source(self) -> CollectorRegistry:
@@ -134,6 +150,9 @@ class Metrics:
         MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
         return registry
 
+
+# of `Metrics.render`
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # Read by prometheus-client itself at import: how processes behind one port share their numbers.
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"

@@ -10,7 +10,7 @@ from askonce.core.errors import StoreError
 from askonce.runtime.clock import wall
 from askonce.stores.registry import STORES
 from askonce.telemetry.logs import Log
-from askonce.telemetry.metrics import Metrics
+from askonce.telemetry.metrics import CONTENT_TYPE, Metrics
 from askonce.writer.worker import Worker
 
 
@@ -71,7 +71,7 @@ class WriterService:
 
     async def _exposition(self, _request: web.Request) -> web.Response:
         rendered = await asyncio.to_thread(self._metrics.render)
-        return web.Response(body=rendered, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(body=rendered, headers={"Content-Type": CONTENT_TYPE})
 
     async def _liveliness(self, _request: web.Request) -> web.Response:
         return web.json_response("I'm alive!")
