@@ -142,6 +142,20 @@ class BusContract:
         assert await consumer.answered(256, 1) == []
         assert await consumer.pending() == 1
 
+    async def test_what_is_extended_comes_to_nobody_else(self, world: World) -> None:
+        publisher, consumer, other = await world.publisher(), await world.consumer(), await world.consumer()
+        await publisher.publish(answer(1))
+        (delivery,) = await consumer.answered(256, 5)
+        for _ in range(8):
+            await delivery.extend()
+            assert await other.answered(256, consumer.ack_wait / 4) == []
+        await delivery.retry(0)
+        (again,) = await gather(other.answered, 1)
+        assert again.deliveries == 2
+        await again.ack()
+        await again.extend()  # late, and no harm
+        await drained(consumer)
+
     async def test_a_rejected_message_is_a_dead_letter_with_its_reason(self, world: World) -> None:
         publisher, consumer = await world.publisher(), await world.consumer()
         event = answer(1)

@@ -187,7 +187,7 @@ async def test_a_server_that_lost_its_disk_is_set_up_anew(world, tmp_path):
     world.server.kill()
     world.server.start()
     await until(lambda: Deleted((key(3),), NOW) in ears.events)
-    assert ears.gaps >= 2
+    await until(lambda: ears.gaps >= 2)  # one of each feed, and the other feed may take longer
 
 
 async def test_streams_are_created_by_five_at_once(server):

@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from askonce.bus import names
 from askonce.bus.confirmations import Confirmations
 from askonce.bus.tombstones import Graveyard
+from askonce.bus.trips import RoundTrips
+from askonce.core.errors import BusUnavailable
 from askonce.core.events import Deleted
 from askonce.core.key import CacheKey
 from tests.bus.contract import key
@@ -58,3 +61,82 @@ def test_a_key_of_any_namespace_is_one_token_of_a_subject():
     assert subject.count(".") == 2
     assert not set(subject) & set(":*> ")
     assert names.token(CacheKey("a", "f" * 64)) != names.token(CacheKey("", "f" * 64))
+
+
+class Way:
+    """Trips that end when they are told to, one after another."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.end = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def travel(self) -> None:
+        self.begun += 1
+        await self.end.wait()
+        if self.error is not None:
+            raise self.error
+
+
+async def two_trips(way):
+    """One asker whose trip is under way, and one who waits for the next."""
+    trips = RoundTrips(way.travel)
+    first = asyncio.create_task(trips.make())
+    while not way.begun:
+        await asyncio.sleep(0)
+    second = asyncio.create_task(trips.make())
+    await asyncio.sleep(0)
+    return trips, first, second
+
+
+async def outcomes(*tasks):
+    async with asyncio.timeout(20):
+        return [type(one) for one in await asyncio.gather(*tasks, return_exceptions=True)]
+
+
+async def test_who_asks_during_a_trip_waits_for_the_next():
+    way = Way()
+    _, first, second = await two_trips(way)
+    way.end.set()
+    assert await outcomes(first, second) == [type(None)] * 2
+    assert way.begun == 2
+
+
+async def test_a_failed_trip_fails_its_own_askers_and_the_next_begins():
+    way = Way()
+    way.error = BusUnavailable("no way back")
+    trips, first, second = await two_trips(way)
+    way.end.set()
+    assert await outcomes(first, second) == [BusUnavailable] * 2
+    way.error = None
+    assert await outcomes(asyncio.create_task(trips.make())) == [type(None)]
+
+
+async def test_a_trip_that_dies_of_a_bug_leaves_nobody_waiting():
+    way, heard = Way(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: heard.append(context["exception"]))
+    way.error = ZeroDivisionError("a bug")
+    trips, first, second = await two_trips(way)
+    way.end.set()
+    assert await outcomes(first, second) == [BusUnavailable] * 2
+    way.error = None
+    assert await outcomes(asyncio.create_task(trips.make())) == [type(None)]
+    assert [type(error) for error in heard] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize("by", ["close", "cancellation"])
+async def test_a_trip_that_is_cancelled_leaves_nobody_waiting(by):
+    trips, first, second = await two_trips(Way())
+    if by == "close":
+        await trips.close()
+    else:
+        trips._task.cancel()
+    assert await outcomes(first, second) == [BusUnavailable] * 2
+
+
+async def test_closing_before_the_first_step_of_a_trip_leaves_nobody_waiting():
+    trips = RoundTrips(Way().travel)
+    asked = asyncio.create_task(trips.make())
+    await asyncio.sleep(0)
+    await trips.close()
+    assert await outcomes(asked) == [BusUnavailable]

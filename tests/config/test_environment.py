@@ -3,6 +3,7 @@
 import pytest
 
 from askonce.config.settings import ProxySettings
+from askonce.core.errors import ConfigError
 
 
 def host(settings):
@@ -76,7 +77,8 @@ def test_without_a_master_key_only_this_machine_is_let_in(read, text, environ, e
     ("text", "environ", "expected"),
     [
         ("", {}, None),
-        ("general_settings: {master_key: null}", {}, None),
+        ("general_settings: {master_key: null}", {"LITELLM_MASTER_KEY": "sk-env"}, "sk-env"),
+        ("general_settings: {master_key: ''}", {"ASKONCE_MASTER_KEY": "sk-own"}, "sk-own"),
         ("general_settings: {master_key: sk-file}", {"LITELLM_MASTER_KEY": "sk-env"}, "sk-file"),
         ("general_settings: {master_key: os.environ/MINE}", {"MINE": "sk-mine"}, "sk-mine"),
         ("", {"LITELLM_MASTER_KEY": "sk-env"}, "sk-env"),
@@ -86,6 +88,12 @@ def test_without_a_master_key_only_this_machine_is_let_in(read, text, environ, e
 def test_master_key(read, text, environ, expected):
     key = read(text, **environ).master_key
     assert (None if key is None else key.get_secret_value()) == expected
+
+
+@pytest.mark.parametrize("written", ["null", "", "''", "'  '"])
+def test_a_master_key_that_is_left_empty_stops_the_start(read, written):
+    with pytest.raises(ConfigError, match=r"general_settings\.master_key: must be text that is not empty"):
+        read(f"general_settings: {{master_key: {written}}}", LITELLM_MASTER_KEY="")
 
 
 def test_what_kubernetes_sets_for_a_service_called_askonce_stops_nothing(read):

@@ -127,7 +127,7 @@ max_tokens: 100
 top_p: null
 stop: ["\\n"]
 some_new_parameter: {deep: [1, os.environ/DEEP]}
-extra_body: {top_k: 4}
+extra_body: {top_k: 4, logit_bias: {50256: -100}}
 rpm: 10
 weight: 2
 input_cost_per_token: 0.000001
@@ -148,6 +148,7 @@ extra_headers: {x-team: blue, x-level: 3}
         "stop": ["\n"],
         "some_new_parameter": {"deep": [1, "value"]},
         "top_k": 4,
+        "logit_bias": {"50256": -100},
     }
     assert (deployment.timeout, deployment.stream_timeout, deployment.organization) == (30.0, 5.0, "org-1")
     assert deployment.extra_headers == {"x-team": "blue", "x-level": "3"}

@@ -91,7 +91,7 @@ def model(params: str) -> str:
             "must be one line of text",
         ),
         (
-            model("since: 2024-01-01, stop: {1: 2}"),
+            model("since: 2024-01-01, stop: !!binary aGk="),
             "model_list[0].litellm_params.stop",
             "must be something that JSON can",
         ),

@@ -144,7 +144,7 @@ AROUND = {
     "upstream": [{"model": "gpt"}],
     "headers": {"openai-beta": "x"},
     "tenant": "t",
-    "namespace": "n",
+    "namespaces": ("n", "r"),
 }
 
 
@@ -157,12 +157,20 @@ AROUND = {
         {"upstream": []},
         {"headers": {}},
         {"tenant": ""},
-        {"namespace": ""},
-        {"tenant": "n", "namespace": "t"},
+        {"namespaces": ("n", "")},
+        {"namespaces": ("", "r")},
+        {"namespaces": ("r", "n")},
+        {"tenant": "n", "namespaces": ("t", "r")},
     ],
 )
 def test_each_circumstance_is_a_difference(change):
     assert circumstances(**{**AROUND, **change}) != circumstances(**AROUND)
+
+
+def test_namespaces_that_join_to_the_same_text_are_a_difference():
+    one, other = ("a", "b:c"), ("a:b", "c")
+    assert nest(*one) == nest(*other)
+    assert circumstances(**{**AROUND, "namespaces": one}) != circumstances(**{**AROUND, "namespaces": other})
 
 
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askonce.core.entry import JSON, Entry, Lookup, Usage
+from askonce.core.entry import JSON, MEDIA_TYPE, Entry, Lookup, Usage
 from askonce.core.errors import WireError
 from askonce.core.events import Answered, Deleted, Superseded
 from askonce.core.key import CacheKey
@@ -14,7 +14,8 @@ from askonce.core.wire import decode, decode_entry, encode, encode_entry, floats
 quick = settings(max_examples=60, deadline=None)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
-times = st.floats(0, 4e9)
+times = st.floats(0, 1e12, exclude_max=True)
+media_types = st.from_regex(MEDIA_TYPE, fullmatch=True)
 keys = st.builds(
     CacheKey, st.text("ab:.-_", max_size=8), st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
 )
@@ -23,7 +24,7 @@ entries = st.builds(
     Entry,
     lookup=keys.map(Lookup),
     payload=st.binary(max_size=60),
-    media_type=texts,
+    media_type=media_types,
     stored_at=times,
     ttl=st.none() | times,
     model=texts,
@@ -142,6 +143,27 @@ def test_a_missing_member_is_refused(name):
 def test_these_are_no_events(data):
     with pytest.raises(WireError):
         decode(data)
+
+
+@pytest.mark.parametrize("name", ["stored", "ttl"])
+@pytest.mark.parametrize("written", [b"-1", b"-0.5", b"1e12", b"1e400", b"true", b'"1"', b"[]"])
+def test_these_are_no_times(name, written):
+    """Neither before the epoch, nor beyond any date, nor infinite: 1e400 is beyond the largest double."""
+    header = orjson.dumps({**DESCRIBED, name: orjson.Fragment(written)})
+    with pytest.raises(WireError):
+        decode_entry(struct.pack(">3scI", b"AO1", b"E", len(header)) + header)
+    asked = orjson.dumps({"id": "x", "asked": orjson.Fragment(written), "entries": []})
+    with pytest.raises(WireError):
+        decode(struct.pack(">3scI", b"AO1", b"A", len(asked)) + asked)
+
+
+@pytest.mark.parametrize(
+    "media",
+    ["text/plain; charset=utf-8", "text", "/plain", "text/", "a b/c", "text/plain\r\n", "t\u00e4xt/plain", "", None],
+)
+def test_these_are_no_media_types(media):
+    with pytest.raises(WireError):
+        decode_entry(framed(b"E", {**DESCRIBED, "media": media}))
 
 
 def test_an_event_is_no_entry():

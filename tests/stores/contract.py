@@ -81,7 +81,7 @@ class StoreContract:
             (JSON, '{"choices":[{"message":{"content":"Grüße 🌍"}}]}'.encode()),
             (SSE, b'data: {"a":1}\n\ndata: [DONE]\n\n'),
             (FLOATS, bytes(range(256)) * 6),
-            ("text/plain; charset=utf-8", b"a transcription\r\n"),
+            ("text/plain", b"a transcription\r\n"),
             (JSON, b""),
         ],
     )
@@ -182,6 +182,26 @@ class StoreContract:
         entry = make_entry(pair.clock)
         await pair.writer.put([entry])
         await pair.writer.delete([entry.key])
+        await pair.writer.put([entry])
+        assert await pair.get(entry.key) == [entry]
+
+    async def test_removes_the_very_answer_and_no_other_of_its_key(self, pair: Pair) -> None:
+        goes, replaced, absent = (make_entry(pair.clock, name) for name in ("goes", "replaced", "absent"))
+        stays = make_entry(pair.clock, "stays")
+        younger = replace(replaced, payload=b"younger", stored_at=replaced.stored_at + 1)
+        await pair.writer.put([goes, younger, stays])
+        await pair.writer.remove([goes, replaced, absent, goes])
+        assert await pair.get(*keys_of([goes, replaced, absent, stays])) == [None, younger, None, stays]
+        await pair.writer.remove([replace(younger, stored_at=younger.stored_at + 1)])
+        assert await pair.get(younger.key) == [younger], "it is older than the one to be removed, and another"
+        await pair.writer.remove([])
+        await pair.writer.remove([younger])
+        assert await pair.get(younger.key) == [None]
+
+    async def test_a_removed_answer_may_be_kept_again(self, pair: Pair) -> None:
+        entry = make_entry(pair.clock)
+        await pair.writer.put([entry])
+        await pair.writer.remove([entry])
         await pair.writer.put([entry])
         assert await pair.get(entry.key) == [entry]
 

@@ -12,6 +12,7 @@ from askonce.core.errors import StoreUnavailable
 from askonce.stores import guards
 from askonce.stores.guards import Guarded
 from askonce.stores.memory import MemoryStore
+from askonce.stores.protocols import Crowded
 from askonce.stores.redis import RedisReader, RedisWriter
 from askonce.stores.tier import Tiered
 from askonce.telemetry.logs import Log
@@ -144,6 +145,29 @@ async def test_reads_that_fail_together_are_one_failure(guarded: Guarded, moody:
     assert {type(one) for one in outcomes} == {StoreUnavailable}
     assert not guarded.open
     assert count(metrics, "error") == 50
+
+
+async def test_a_crowd_of_our_own_is_a_miss_and_no_failure_of_the_store(
+    guarded: Guarded, moody: Moody, metrics: Metrics
+) -> None:
+    moody.error = StoreUnavailable("down")
+    await fails(guarded, 4)
+    moody.error = Crowded("too many reads are waiting")
+    await fails(guarded, 10)
+    assert not guarded.open
+    assert count(metrics, "error") == 14
+    moody.error = StoreUnavailable("down")
+    await fails(guarded, 1)
+    assert guarded.open, "nor is it a success"
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds"), [(0, "0.02"), (1, "0.02"), (64, "0.02"), (65, "0.04"), (640, "0.2"), (2048, "0.2")]
+)
+async def test_a_read_of_many_keys_is_given_longer(guarded: Guarded, moody: Moody, keys: int, seconds: str) -> None:
+    moody.silent = True
+    with pytest.raises(StoreUnavailable, match=rf"no answer within {seconds} s"):
+        await guarded.get(Q * keys)
 
 
 async def test_it_stays_open_while_pings_are_too_slow_for_a_read(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from askonce.core.errors import StoreUnavailable
+from askonce.stores.protocols import Crowded
 from askonce.stores.together import Together, Values
 
 
@@ -49,12 +50,42 @@ async def test_trips_are_bounded_in_size_and_number_and_the_rest_follows() -> No
     assert [len(trip) for trip in line.trips] == [128] * 7 + [1000 - 7 * 128]
 
 
-async def test_one_asker_of_many_keys_is_not_cut_in_two() -> None:
+async def test_one_asker_of_many_keys_takes_several_trips() -> None:
     line = Line()
-    tasks = await asked(Together(line.fetch), [[str(n) for n in range(2048)], ["a"]])
+    many = [str(n) for n in range(2048)]
+    tasks = await asked(Together(line.fetch), [many, ["a"]])
     line.open.set()
-    await asyncio.gather(*tasks)
-    assert [len(trip) for trip in line.trips] == [2048, 1]
+    assert await asyncio.gather(*tasks) == [[key.encode() for key in many], [b"a"]]
+    assert [len(trip) for trip in line.trips] == [512, 512, 512, 512, 1]
+
+
+async def test_one_asker_of_many_keys_gets_all_or_the_outage() -> None:
+    line = Line()
+    together = Together(line.fetch)
+    line.error = StoreUnavailable("redis: cannot be reached")
+    (task,) = await asked(together, [[str(n) for n in range(2048)]])
+    line.open.set()
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        await task
+    line.error = None
+    assert await together.get(["again"]) == [b"again"]
+
+
+async def test_an_asker_of_many_keys_who_leaves_takes_no_further_trip() -> None:
+    line = Line()
+    together = Together(line.fetch)
+    (leaves,) = await asked(together, [[str(n) for n in range(4096)]])
+    (stays,) = await asked(together, [["stays"]])
+    leaves.cancel()
+    line.open.set()
+    assert await stays == [b"stays"]
+    assert [len(trip) for trip in line.trips] == [512] * 4 + [1]
+
+
+async def test_nothing_asked_takes_no_trip() -> None:
+    line = Line()
+    assert await Together(line.fetch).get([]) == []
+    assert line.trips == []
 
 
 async def test_who_left_before_the_trip_does_not_travel() -> None:
@@ -73,11 +104,11 @@ async def test_who_would_wait_behind_too_many_is_refused() -> None:
     line = Line()
     together = Together(line.fetch)
     tasks = await asked(together, [[f"{ask}.{n}" for n in range(2000)] for ask in range(10)])
-    tasks += await asked(together, [[f"{ask}.{n}" for n in range(2000)] for ask in range(10, 14)])
-    with pytest.raises(StoreUnavailable, match="waiting"):
+    tasks += await asked(together, [[f"{ask}.{n}" for n in range(2000)] for ask in (10,)])
+    with pytest.raises(Crowded, match="waiting"):
         await together.get([f"more {n}" for n in range(2000)])
     line.open.set()
-    assert [len(values) for values in await asyncio.gather(*tasks)] == [2000] * 14
+    assert [len(values) for values in await asyncio.gather(*tasks)] == [2000] * 11
     assert await together.get(["again"]) == [b"again"]
 
 

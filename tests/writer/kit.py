@@ -18,14 +18,17 @@ SETTINGS = ProxySettings(queue_bytes=1 << 20)
 
 
 class DictStore:
-    """`refuse` and `break_on` hold payloads that it refuses for good or fails at in a way nobody thought of. The
-    `after_put` hook runs when a put has been done and has not returned."""
+    """`refuse` and `break_on` hold payloads that it refuses for good or fails at in a way nobody thought of. `full`
+    is how many puts it will say that it cannot take now, though it answers pings. The `after_put` hook runs when a
+    put has been done and has not returned.
+    """
 
     name = "dict"
 
     def __init__(self) -> None:
         self.entries: dict[CacheKey, Entry] = {}
         self.down = False
+        self.full = 0
         self.pings = 0
         self.refuse: set[bytes] = set()
         self.break_on: set[bytes] = set()
@@ -38,6 +41,9 @@ class DictStore:
 
     async def put(self, entries: Sequence[Entry]) -> None:
         self._require()
+        if self.full > 0:
+            self.full -= 1
+            raise StoreUnavailable("told to be full")
         for entry in entries:
             if entry.payload in self.refuse:
                 raise StoreRefused("told to refuse")
@@ -54,6 +60,13 @@ class DictStore:
         self._require()
         for key in keys:
             self.entries.pop(key, None)
+
+    async def remove(self, entries: Sequence[Entry]) -> None:
+        self._require()
+        for entry in entries:
+            held = self.entries.get(entry.key)
+            if held is not None and held.stored_at == entry.stored_at:
+                del self.entries[entry.key]
 
     async def sweep(self, now: float) -> int:
         self._require()

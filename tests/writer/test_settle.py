@@ -86,7 +86,6 @@ def test_a_pause_is_never_nothing_and_never_more_than_thirty_seconds(attempt, lu
     assert 0.25 <= settle.pause(attempt, luck) <= 30
 
 
-def test_failures_end_among_the_dead_and_outages_never_do():
+def test_failures_end_among_the_dead():
     assert settle.failed(4, 1) == Retry(4.0, RetryReason.FAILED)
     assert settle.failed(5, 1) == Reject(RejectReason.FAILED)
-    assert settle.unavailable(500, 1) == Retry(30.0, RetryReason.UNAVAILABLE)

@@ -45,6 +45,11 @@ class NatsDelivery:
     def deliveries(self) -> int:
         return self._message.metadata.num_delivered
 
+    async def extend(self) -> None:
+        self._link.require()
+        with translated("extending"):
+            await self._message.in_progress()
+
     async def ack(self) -> None:
         client = self._link.client
         with translated("acknowledging"):
@@ -108,7 +113,7 @@ class NatsConsumer:
         self, link: Link, *, store: str, settings: ProxySettings, clock: Callable[[], float], ack_wait: float = ACK_WAIT
     ) -> None:
         self._link, self._store, self._settings, self._clock = link, store, settings, clock
-        self._ack_wait = ack_wait
+        self.ack_wait = ack_wait
         self._answers = Pull(link, names.STREAM, store)
         self._deletions = Pull(link, names.TOMBSTONE_STREAM, store)
         self._tombstones = NatsTombstones(link, settings.tombstone_age + TOMBSTONE_MARGIN, clock)
@@ -117,7 +122,7 @@ class NatsConsumer:
         """Makes sure that streams and consumers are there. Raises BusUnavailable."""
         async with self._link.asking("preparing streams") as js:
             await ensure_streams(js, self._settings, update=True)
-            await ensure_consumers(js, self._store, self._ack_wait)
+            await ensure_consumers(js, self._store, self.ack_wait)
 
     async def start(self) -> None:
         await self._tombstones.start()

@@ -237,7 +237,7 @@ class Link:
 
 def _address(url: str) -> str:
     """Host and port alone: what stands before the "@" is nobody's business."""
-    return urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[2]
+    return urlsplit(f"//{url.partition('//')[2].rpartition('@')[2] or url.rpartition('@')[2]}").netloc
 
 
 def _pause() -> float:

@@ -166,6 +166,10 @@ class LocalDelivery:
     def data(self) -> bytes:
         return self._message.data
 
+    async def extend(self) -> None:
+        self._bus.require()
+        self._message.due = self._bus.clock() + self._bus.ack_wait
+
     async def ack(self) -> None:
         self._bus.require()
         self._queue.remove(self._message)
@@ -244,6 +248,7 @@ class LocalConsumer:
 
     def __init__(self, bus: LocalBus) -> None:
         self._bus = bus
+        self.ack_wait: Final = bus.ack_wait
 
     @property
     def tombstones(self) -> "LocalConsumer":

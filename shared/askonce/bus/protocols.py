@@ -8,7 +8,7 @@ from askonce.core.key import CacheKey
 
 
 class Delivery(Protocol):
-    """One queued message in a writer's hands, until exactly one of the three verbs is called."""
+    """One queued message in a writer's hands, until exactly one of `ack`, `retry` and `reject` is called."""
 
     @property
     def data(self) -> bytes:
@@ -18,6 +18,12 @@ class Delivery(Protocol):
     @property
     def deliveries(self) -> int:
         """How often it has been handed out, this time included."""
+        ...
+
+    async def extend(self) -> None:
+        """It is still in hand: from now on it may be kept for the queue's whole `ack_wait` again before another writer
+        gets it. Counts as no delivery. Does no harm to one that is settled. Raises BusUnavailable.
+        """
         ...
 
     async def ack(self) -> None:
@@ -100,6 +106,11 @@ class Consumer(Protocol):
 
     @property
     def tombstones(self) -> Tombstones: ...
+
+    @property
+    def ack_wait(self) -> float:
+        """Seconds that a delivery may be kept before it is handed out again, unless it is extended."""
+        ...
 
     async def answered(self, limit: int, wait: float) -> list[Delivery]:
         """Up to `limit` queued answers, waiting up to `wait` seconds for the first. Empty when none came.

@@ -47,7 +47,8 @@ async def _ensure(js: JetStreamContext, stream: StreamConfig, *, update: bool) -
     except NotFoundError:
         found = await _create(js, stream)
     if update and (found.max_bytes, found.max_age) != (stream.max_bytes, stream.max_age or 0):
-        await js.update_stream(stream)
+        # the rest (replicas, placement) is the operator's
+        await js.update_stream(found.evolve(max_bytes=stream.max_bytes, max_age=stream.max_age or 0))
 
 
 async def _create(js: JetStreamContext, stream: StreamConfig) -> StreamConfig:

@@ -26,24 +26,34 @@ class RoundTrips:
         await asyncio.shield(self._next)
 
     async def _run(self) -> None:
-        while self._next is not None:
-            end, self._next = self._next, None
-            error: BusUnavailable | None = BusUnavailable("closed")
-            try:
-                await self._travel()
-                error = None
-            except BusUnavailable as failure:
-                error = failure
-            finally:
-                _settle(end, error)
+        try:
+            while self._next is not None:
+                end, self._next = self._next, None
+                await self._make_one(end)
+        finally:  # also when this is cancelled, or `travel` has a bug: nobody is left waiting
+            self._fail_next()
+
+    async def _make_one(self, end: asyncio.Future[None]) -> None:
+        error: BusUnavailable | None = BusUnavailable("the round trip was broken off")
+        try:
+            await self._travel()
+            error = None
+        except BusUnavailable as failure:
+            error = failure
+        finally:
+            _settle(end, error)
 
     async def close(self) -> None:
         """Fails whoever still waits."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._fail_next()  # the task may have been cancelled before its first step
+
+    def _fail_next(self) -> None:
         if self._next is not None:
-            _settle(self._next, BusUnavailable("closed"))
+            end, self._next = self._next, None
+            _settle(end, BusUnavailable("the round trip was broken off"))
 
 
 def _settle(end: asyncio.Future[None], error: BusUnavailable | None) -> None:

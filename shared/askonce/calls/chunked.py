@@ -45,6 +45,7 @@ class Chunked:
     form: Form
     multipart: bool = False
     terminal: bytes = DONE
+    varying: str | None = None
 
     def check(self, body: Body) -> None:
         check_model(body)

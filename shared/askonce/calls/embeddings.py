@@ -20,6 +20,8 @@ from askonce.core.errors import bad_request
 from askonce.core.sse import DONE
 from askonce.core.wire import floats, unpack_floats
 
+_MOST_ITEMS: Final = 2048  # OpenAI's own limit
+
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
@@ -27,14 +29,16 @@ class Embeddings:
     path: str = "/embeddings"
     multipart: bool = False
     terminal: bytes = DONE
+    varying: str | None = "input"
 
     def check(self, body: Body) -> None:
         check_model(body)
         given = body.get("input")
-        if isinstance(given, list):
-            if given and all(_is_item(item) for item in _items(given)):
-                return
-        elif isinstance(given, str):
+        if isinstance(given, str):
+            return
+        if isinstance(given, list) and given and all(_is_item(item) for item in _items(given)):
+            if len(_items(given)) > _MOST_ITEMS:
+                raise bad_request(f"input may hold {_MOST_ITEMS} items at the most", "input")
             return
         raise bad_request("input must be a text, a list of texts, a list of tokens, or a list of such lists", "input")
 

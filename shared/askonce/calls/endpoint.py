@@ -48,6 +48,11 @@ class Endpoint(Protocol):
         ...
 
     @property
+    def varying(self) -> str | None:
+        """The one member in which the parts of a body differ; None where a body is one part."""
+        ...
+
+    @property
     def terminal(self) -> bytes:
         """Bytes that stand in the last event of a whole stream, such as b"[DONE]"."""
         ...

@@ -21,6 +21,7 @@ _DELTA: Final = "transcript.text.delta"
 _ENDED: Final = "transcript.text.done"
 _DELTA_MEMBERS: Final = frozenset({"type", "delta", "logprobs"})  # the end repeats them whole
 _JSON_FORMATS: Final = frozenset({"json", "verbose_json", "diarized_json"})
+_TEXTS: Final = frozenset({"text/plain", "text/vtt", "text/srt", "application/x-subrip"})
 _NO_SUBTITLES: Final = (b"", b"WEBVTT")
 
 
@@ -30,6 +31,7 @@ class Transcription:
     path: str = "/audio/transcriptions"
     multipart: bool = True
     terminal: bytes = _ENDED.encode()
+    varying: str | None = None
 
     def check(self, body: Body) -> None:
         check_model(body)
@@ -53,6 +55,8 @@ class Transcription:
     def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
         """Kept to the byte, with the type that it came with."""
         if media_type != JSON and body.get("response_format", "json") not in _JSON_FORMATS:
+            if media_type not in _TEXTS:
+                raise Malformed("neither JSON nor the text of a transcription")
             return [] if payload.strip() in _NO_SUBTITLES else [Answer(payload, media_type, Usage())]
         answer = read_object(payload)
         said = answer.get("text")

@@ -25,8 +25,10 @@ def describe(settings: Settings) -> list[Line]:
 
 def without_credentials(url: str) -> str:
     """Scheme, host, port and path of an address: a user, a password or a query may be secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    scheme, _, rest = url.partition("://")
+    # A password may hold "/", "#" or "?" unescaped: whatever stands before the last "@" is left out.
+    parts = urlsplit(f"//{rest.rpartition('@')[2]}")
+    return f"{scheme}://{parts.netloc}{parts.path}"
 
 
 def _deployment(deployment: Deployment) -> str:

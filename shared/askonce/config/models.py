@@ -92,13 +92,17 @@ def _read_params(pattern: str, model: str, params: Section, unset: list[str]) ->
 
 def _defaults(params: Section) -> dict[str, Any]:
     """What is neither known transport nor LiteLLM's own goes into every request that does not say it itself."""
-    found: dict[str, Any] = dict(params.get("extra_body", mapping) or {})
+    found: dict[str, Any] = dict(params.get("extra_body", _json_mapping) or {})
     for name in params.left():
         if is_knob(name):
             params.notes.ignore(f"model_list[].litellm_params.{name}", NOT_BUILT)
         elif (value := params.get(name, json_value)) is not None:
             found[name] = value
     return found
+
+
+def _json_mapping(value: Any) -> dict[str, Any]:
+    return mapping(json_value(value))
 
 
 def _unmatched(pattern: str) -> str | None:

@@ -35,15 +35,15 @@ def read_own(section: Section, cwd: Path) -> ProxySettings:
 
 
 def read_master_key(general: Section) -> SecretStr | None:
-    """ASKONCE_MASTER_KEY, else the file's, else LITELLM_MASTER_KEY. One that is named but empty or not set stops the
-    start: the proxy would be open to everyone.
+    """ASKONCE_MASTER_KEY, else the file's, else LITELLM_MASTER_KEY. One that the file names and leaves empty stops the
+    start unless a variable gives the key: the proxy would be open to everyone. So does a reference to nothing.
     """
-    if general.values.get("master_key") == "":
-        general.notes.wrong(general.key("master_key"), _NOT_EMPTY)
     in_file = general.get("master_key", line)
     variables = general.variables
     key = variables.get(MASTER_KEY) or in_file or variables.get("LITELLM_MASTER_KEY")
-    return None if key is None else SecretStr(key)
+    if not key and (in_file == "" or general.values.get("master_key", "absent") in ("", None)):  # "" was blanks
+        general.notes.wrong(general.key("master_key"), _NOT_EMPTY)
+    return SecretStr(key) if key else None
 
 
 def default_host(master_key: SecretStr | None) -> str:

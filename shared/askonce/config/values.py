@@ -90,11 +90,11 @@ def flag(value: Any) -> bool:
 
 
 def json_value(value: Any) -> Any:
+    """As JSON will hold it: YAML takes `50256: -100` of a logit_bias for a number with a number, JSON needs text."""
     try:
-        orjson.dumps(value)
+        return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
     except TypeError:
         raise Wrong("must be something that JSON can hold") from None
-    return value
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The nouns of the cache: what is looked up, what is kept, what is found."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,6 +9,12 @@ from askonce.core.key import CacheKey
 JSON: Final = "application/json"
 SSE: Final = "text/event-stream"
 FLOATS: Final = "application/x-float32"  # an embedding, packed: see calls.embeddings for the layout
+
+
+# RFC 6838 4.2. Nothing else may become a Content-Type: it stands in the head of a hit as it is.
+MEDIA_TYPE: Final = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)

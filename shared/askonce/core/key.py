@@ -94,12 +94,19 @@ def digest(asked: bytes, circumstances: bytes) -> str:
 
 
 def circumstances(
-    *, call_type: str, model: str, upstream: list[Json], headers: dict[str, str], tenant: str, namespace: str
+    *,
+    call_type: str,
+    model: str,
+    upstream: list[Json],
+    headers: dict[str, str],
+    tenant: str,
+    namespaces: tuple[str, str],
 ) -> bytes:
     """What decides an answer beside the body, written down.
 
     `upstream` lists, for each deployment that may answer, the model's name there and its generation defaults;
-    `headers` are the client's forwarded headers in lower case; `tenant` is "" where answers are shared by all.
+    `headers` are the client's forwarded headers in lower case; `tenant` is "" where answers are shared by all;
+    `namespaces` are the configured one and the request's, apart.
     """
-    parts = [call_type, model, upstream, headers, tenant, namespace]
+    parts = [call_type, model, upstream, headers, tenant, list(namespaces)]
     return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)

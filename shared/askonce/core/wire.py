@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from askonce.core.entry import Entry, Lookup, Usage
+from askonce.core.entry import MEDIA_TYPE, Entry, Lookup, Usage
 from askonce.core.errors import WireError
 from askonce.core.events import Answered, Deleted, Event, Superseded
 from askonce.core.key import CacheKey
@@ -154,7 +154,7 @@ def _entries(described: Sequence[dict[str, Any]], payload: bytes) -> Iterator[En
         yield Entry(
             lookup=Lookup(_key(one["key"])),
             payload=payload[at : at + one["size"]],
-            media_type=_text(one["media"]),
+            media_type=_media_type(one["media"]),
             stored_at=_seconds(one["stored"]),
             ttl=None if one["ttl"] is None else _seconds(one["ttl"]),
             model=_text(one["model"]),
@@ -164,14 +164,23 @@ def _entries(described: Sequence[dict[str, Any]], payload: bytes) -> Iterator[En
         at += one["size"]
 
 
+_LATEST = 1e12  # seconds; what is later is no date and no life, and neither is what is not finite
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not text")
     return value
 
 
+def _media_type(value: object) -> str:
+    if not isinstance(value, str) or not MEDIA_TYPE.fullmatch(value):
+        raise TypeError("not a media type")
+    return value
+
+
 def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LATEST:
         raise TypeError("not a time")
     return float(value)
 

@@ -148,6 +148,15 @@ class DiskWriter:
 
         await self._run(lambda: self._transact(remove))
 
+    async def remove(self, entries: Sequence[Entry]) -> None:
+        """Looks and removes in one transaction: nothing that another writer puts meanwhile is touched."""
+
+        def remove(shelf: Shelf) -> None:
+            for entry in entries:
+                shelf.remove_answer(str(entry.key).encode(), entry.stored_at)
+
+        await self._run(lambda: self._transact(remove))
+
     async def sweep(self, now: float) -> int:
         """Also clears the slots of readers that were killed since."""
         await self._run(self._environment.reader_check)

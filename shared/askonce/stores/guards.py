@@ -11,12 +11,14 @@ from typing import Final
 
 from askonce.core.entry import Found, Lookup
 from askonce.core.errors import StoreUnavailable
-from askonce.stores.protocols import Reader
+from askonce.stores.protocols import Crowded, Reader
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 _FAILURES: Final = 5  # in a row, before reads skip the store
 _PROBE_SECONDS: Final = 1.0  # between probes, and the longest wait for one: it may have to connect first
+_KEYS: Final = 64  # that are read within one deadline
+_DEADLINES: Final = 10  # the most that a read of many keys is given
 
 
 class Outcome(StrEnum):
@@ -30,7 +32,8 @@ class Outcome(StrEnum):
 
 
 class Guarded:
-    """A Reader whose `get` ends within `deadline` seconds; None is for a store that answers without waiting.
+    """A Reader whose `get` of up to 64 keys ends within `deadline` seconds, one of twice as many within twice that, and
+    any within ten times that. None is for a store that answers without waiting.
 
     After five failures in a row every `get` fails at once, while the store is pinged each second until it answers
     as quickly as a read has to. `timer` is a clock in seconds that never jumps.
@@ -66,18 +69,27 @@ class Guarded:
         if self.open:
             self._count(Outcome.OPEN, started)
             raise StoreUnavailable(f"{self.name}: skipped until it answers again")
+        deadline = self._deadline_of(len(lookups))
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(deadline):
                 found = await self._reader.get(lookups)
         except TimeoutError:
             self._failed(Outcome.TIMEOUT, started)
-            raise StoreUnavailable(f"{self.name}: no answer within {self._deadline} s") from None
+            raise StoreUnavailable(f"{self.name}: no answer within {deadline} s") from None
+        except Crowded:  # one burst of this process must not close the store to everybody
+            self._count(Outcome.ERROR, started)
+            raise
         except StoreUnavailable:
             self._failed(Outcome.ERROR, started)
             raise
         self._failures = 0
         self._count(Outcome.MISS if all(one is None for one in found) else Outcome.HIT, started)
         return found
+
+    def _deadline_of(self, keys: int) -> float | None:
+        if self._deadline is None:
+            return None
+        return self._deadline * min(_DEADLINES, max(1, math.ceil(keys / _KEYS)))
 
     def _count(self, outcome: Outcome, started: float) -> None:
         self._seconds[outcome].observe(self._timer() - started)

@@ -207,6 +207,12 @@ class MemoryWriter:
         for key in keys:
             self._memory.drop(key)
 
+    async def remove(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            held = self._memory.peek(entry.key, self._clock())
+            if held is not None and held.entry.stored_at == entry.stored_at:
+                self._memory.drop(entry.key)
+
     async def sweep(self, now: float) -> int:
         return self._memory.sweep(now)
 

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from askonce.core.entry import Entry, Found, Lookup
+from askonce.core.errors import StoreUnavailable
 from askonce.core.key import CacheKey
+
+
+class Crowded(StoreUnavailable):
+    """Too many reads of this process wait already. It says nothing of the store, which may be well."""
 
 
 class Reader(Protocol):
@@ -26,7 +31,8 @@ class Reader(Protocol):
 
 class Writer(Protocol):
     """Writes entries. Every verb raises StoreUnavailable when the store cannot take it now; nothing is half done
-    that a repeat does not mend.
+    that a repeat does not mend. StoreUnavailable is about the store, never about an entry: who meets it keeps what
+    it has in hand and tries again for as long as it takes.
     """
 
     @property
@@ -42,6 +48,13 @@ class Writer(Protocol):
 
     async def delete(self, keys: Sequence[CacheKey]) -> None:
         """Removes the keys; unknown keys are no error."""
+        ...
+
+    async def remove(self, entries: Sequence[Entry]) -> None:
+        """Removes these very answers, told by key and `stored_at`: where a key holds another one, or none, nothing is
+        done. Another one is spared whether it is younger or older, since an answer that was asked for after a deletion
+        may have been complete before one that was asked for earlier.
+        """
         ...
 
     async def sweep(self, now: float) -> int:

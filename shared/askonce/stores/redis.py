@@ -175,6 +175,18 @@ class RedisWriter:
             for start in range(0, len(names), _DELETED_AT_ONCE):
                 await self._client.unlink(*names[start : start + _DELETED_AT_ONCE])
 
+    async def remove(self, entries: Sequence[Entry]) -> None:
+        """A look at what is there, then UNLINK, for the reason that `put` looks first. What another writer puts in
+        between is lost and asked for once more; what is gone stays gone, which is what this is for.
+        """
+        for start in range(0, len(entries), _DELETED_AT_ONCE):
+            wanted = {f"{self._prefix}{one.key}": one.stored_at for one in entries[start : start + _DELETED_AT_ONCE]}
+            with _translated():
+                held = await _values(self._client, list(wanted))
+                named = zip(wanted.items(), held, strict=True)
+                if gone := [name for (name, stored_at), value in named if _stored_at(value) == stored_at]:
+                    await self._client.unlink(*gone)
+
     async def sweep(self, now: float) -> int:  # noqa: ARG002 - the server keeps its own time
         return 0
 

@@ -101,6 +101,12 @@ class Shelf:
         self._transaction.delete(_TIME.pack(expires_at) + key, db=self._tables.expiry)
         self.bytes = max(0, self.bytes - charge(key, len(value), self._page))
 
+    def remove_answer(self, key: bytes, stored_at: float) -> None:
+        """Removes the key's entry if it is the one of this time."""
+        value = self._transaction.get(key, db=self._tables.entries)
+        if value is not None and len(value) >= _TIMES.size and _TIMES.unpack_from(value)[0] == max(0.0, stored_at):
+            self.remove(key)
+
     def evict(self, limit: int) -> None:
         """Removes the oldest entries until what is left is charged no more than `limit`."""
         while self.bytes > limit and (row := self._first(self._tables.stored)) is not None:

@@ -7,11 +7,14 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from askonce.core.errors import StoreUnavailable
+from askonce.stores.protocols import Crowded
 
 _KEYS: Final = 128  # a round trip; more gain nothing, and each may bring a value of a megabyte
+_OF_ONE: Final = 512  # keys of one asker in a round trip: 2,048 vectors in one answer are 12 MB
 _IN_FLIGHT: Final = 4  # round trips at once, so that one of large values holds up few others
 _WAITING: Final = 20_000  # keys of askers that no round trip has taken yet
 
@@ -20,6 +23,8 @@ Values = Sequence[bytes | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ask:
+    """What one asker wants of one round trip."""
+
     keys: Sequence[str]
     answer: asyncio.Future[list[bytes | None]]
 
@@ -40,17 +45,19 @@ class Together:
         self._closed = False
 
     async def get(self, keys: Sequence[str]) -> Values:
-        """The values of the keys, in order. Raises StoreUnavailable."""
-        if self._closed or self._keys + len(keys) > _WAITING:
-            raise StoreUnavailable("too many reads are waiting")
+        """The values of the keys, in order. Raises StoreUnavailable; Crowded when too many wait already."""
+        if self._closed:
+            raise StoreUnavailable("closed")
+        if self._keys + len(keys) > _WAITING:
+            raise Crowded("too many reads are waiting")
         loop = asyncio.get_running_loop()
-        ask = _Ask(keys, loop.create_future())
-        self._waiting.append(ask)
+        asks = [_Ask(keys[start : start + _OF_ONE], loop.create_future()) for start in range(0, len(keys), _OF_ONE)]
+        self._waiting.extend(asks)
         self._keys += len(keys)
         if not self._called:
             self._called = True
             loop.call_soon(self._send)
-        return await ask.answer
+        return list(chain.from_iterable(await asyncio.gather(*(ask.answer for ask in asks))))
 
     def _send(self) -> None:
         self._called = False

@@ -31,13 +31,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`asked` are to be put, one of each key. `refused` counts the entries that are not. `revived` are keys that an
-    earlier delivery, cut short, may have put after they were deleted: they are to be removed again, and first.
+    """`asked` are to be put, one of each key. `refused` counts the entries that are not. `revived` are those of them
+    whose keys were deleted: an earlier try, cut short, may have put them after that, so they are to be removed.
     """
 
     asked: tuple[Asked, ...]
     refused: Counter[Refusal]
-    revived: tuple[CacheKey, ...]
+    revived: tuple[Entry, ...]
 
     @property
     def entries(self) -> list[Entry]:
@@ -48,7 +48,7 @@ def gather(messages: Iterable[Message], deleted_at: DeletedAt, now: float) -> Ba
     """What is to be done for these messages; of several entries with one key the one stored last."""
     newest: dict[CacheKey, Asked] = {}
     refused: Counter[Refusal] = Counter()
-    revived: dict[CacheKey, None] = {}
+    revived: list[Entry] = []
     for message in messages:
         for entry in message.event.entries:
             key, at = entry.key, message.event.asked_at
@@ -57,12 +57,12 @@ def gather(messages: Iterable[Message], deleted_at: DeletedAt, now: float) -> Ba
                 refused[why] += 1
             elif key not in newest or newest[key].entry.stored_at <= entry.stored_at:
                 newest[key] = Asked(entry, at)
-            if why is Refusal.DELETED and message.delivery.deliveries > 1:
-                revived[key] = None
+            if why is Refusal.DELETED:
+                revived.append(entry)
     return Batch(tuple(newest.values()), refused, tuple(revived))
 
 
-def overtaken(batch: Batch, deleted_at: DeletedAt) -> list[CacheKey]:
-    """The second look, after the put: the keys that were deleted at the time of their question or later."""
+def overtaken(batch: Batch, deleted_at: DeletedAt) -> list[Entry]:
+    """The second look, after the put: the entries whose keys were deleted at the time of their question or later."""
     times = ((one, deleted_at(one.entry.key)) for one in batch.asked)
-    return [one.entry.key for one, at in times if at is not None and one.at <= at]
+    return [one.entry for one, at in times if at is not None and one.at <= at]

@@ -1,4 +1,4 @@
-"""Waiting for a store that is away: one for all loops of a worker, told of once and not once a try."""
+"""Waiting for a store that cannot do something now, told of once and not once a try. Knows nothing of what waits."""
 
 import asyncio
 import random
@@ -14,21 +14,23 @@ _PING_EVERY: Final = 1.0
 
 
 class Outage:
-    """`begin` when a verb of the store failed, `over` when one worked, `wait` before the next."""
+    """`begin` when `verb` failed, `over` when it worked, `wait` before the next.
 
-    def __init__(self, store: Writer, log: Log) -> None:
-        self._store, self._log = store, log
+    One for each verb: a store that is out of memory takes no writes, and deletions are what would help it.
+    """
+
+    def __init__(self, store: Writer, verb: str, log: Log) -> None:
+        self._store, self._verb, self._log = store, verb, log
         self._failures = 0
-        self._pinging = asyncio.Lock()
 
     def begin(self, error: StoreError) -> None:
         self._failures += 1
         if self._failures == 1:
-            self._log.warning("store_down", store=self._store.name, reason=str(error))
+            self._log.warning("store_down", store=self._store.name, verb=self._verb, reason=str(error))
 
     def over(self) -> None:
         if self._failures:
-            self._log.info("store_up", store=self._store.name)
+            self._log.info("store_up", store=self._store.name, verb=self._verb)
         self._failures = 0
 
     async def wait(self, stop: asyncio.Event) -> None:
@@ -44,7 +46,7 @@ class Outage:
 
     async def _answers(self) -> bool:
         try:
-            async with self._pinging, asyncio.timeout(_PING):
+            async with asyncio.timeout(_PING):
                 await self._store.ping()
         except (StoreError, TimeoutError):
             return False

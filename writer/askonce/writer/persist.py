@@ -12,7 +12,7 @@ from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from askonce.writer.batching import Message, gather, overtaken
 from askonce.writer.outage import Outage, luck
-from askonce.writer.settle import ACK, Refusal, Reject, RejectReason, Verdict, failed, unavailable
+from askonce.writer.settle import ACK, HOLD, Hold, Refusal, Reject, RejectReason, Verdict, failed
 
 Put = Callable[[Sequence[Entry]], Awaitable[None]]
 
@@ -46,24 +46,32 @@ class Persistence:
             await self._keep(messages, self._put)
         except StoreUnavailable as error:
             self._outage.begin(error)
-            return [unavailable(message.delivery.deliveries, luck()) for message in messages]
+            return [HOLD] * len(messages)
         except StoreRefused:
-            return [await self._persist_alone(message) for message in messages]
+            return await self._persist_one_by_one(messages)
         except BusUnavailable:
             raise
         except Exception:  # noqa: BLE001 - a bug in a store must hold up neither the queue nor its neighbours
             self._log.exception("put_failed", store=self._store.name, messages=len(messages))
-            return [await self._persist_alone(message) for message in messages]
+            return await self._persist_one_by_one(messages)
         self._outage.over()
         return [ACK] * len(messages)
 
+    async def _persist_one_by_one(self, messages: Sequence[Message]) -> list[Verdict]:
+        """Up to the first that meets an outage: each of the others would only wait for it once more."""
+        verdicts: list[Verdict] = []
+        for message in messages:
+            verdicts.append(await self._persist_alone(message))
+            if isinstance(verdicts[-1], Hold):
+                break
+        return verdicts + [HOLD] * (len(messages) - len(verdicts))
+
     async def _persist_alone(self, message: Message) -> Verdict:
-        deliveries = message.delivery.deliveries
         try:
             await self._keep([message], self._put_each)
         except StoreUnavailable as error:
             self._outage.begin(error)
-            return unavailable(deliveries, luck())
+            return HOLD
         except StoreRefused as error:
             self._log.warning("entry_refused", store=self._store.name, reason=str(error))
             return Reject(RejectReason.REFUSED)
@@ -71,19 +79,19 @@ class Persistence:
             raise
         except Exception:  # noqa: BLE001 - as above; this is the message at fault
             self._log.exception("put_failed", store=self._store.name, messages=1)
-            return failed(deliveries, luck())
+            return failed(message.delivery.deliveries, luck())
         return ACK
 
     async def _keep(self, messages: Sequence[Message], put: Put) -> None:
         """Puts, looks again whether anything was deleted meanwhile, and takes that out again."""
         batch = gather(messages, self._tombstones.at, self._clock())
         if batch.revived:
-            await self._store.delete(batch.revived)
+            await self._store.remove(batch.revived)
         if batch.asked:
             await put(batch.entries)
             await self._tombstones.refresh()
             if gone := overtaken(batch, self._tombstones.at):
-                await self._store.delete(gone)
+                await self._store.remove(gone)
                 batch.refused[Refusal.DELETED] += len(gone)
         for why, count in batch.refused.items():
             self._metrics.counter("askonce_writer_refused_total", self._store.name, why).inc(count)

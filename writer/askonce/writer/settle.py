@@ -18,7 +18,7 @@ _FIRST_PAUSE: Final = 0.5
 
 
 class RetryReason(StrEnum):
-    UNAVAILABLE = "store-unavailable"
+    UNAVAILABLE = "store-unavailable"  # and this writer was told to stop
     FAILED = "failed"
 
 
@@ -55,8 +55,16 @@ class Reject:
     reason: RejectReason
 
 
-Verdict = Ack | Retry | Reject
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The store cannot take it now: it stays in hand. Handed back, it would come again with one delivery more, until
+    those of a long outage look like those of a message that ends the process that touches it.
+    """
+
+
+Verdict = Ack | Retry | Reject | Hold
 ACK: Final = Ack()
+HOLD: Final = Hold()
 
 
 def admit(frame: bytes, deliveries: int, *, now: float, horizon: float) -> Answered | Reject:
@@ -97,10 +105,6 @@ def pause(attempt: int, luck: float) -> float:
     `luck`, between 0 and 1, decides the upper half.
     """
     return float(min(LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt - 1, 10)) * (0.5 + luck / 2))
-
-
-def unavailable(deliveries: int, luck: float) -> Retry:
-    return Retry(pause(deliveries, luck), RetryReason.UNAVAILABLE)
 
 
 def failed(deliveries: int, luck: float) -> Retry | Reject:

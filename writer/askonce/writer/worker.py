@@ -3,6 +3,7 @@ settle) and never talks to a model.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, assert_never
 
@@ -15,9 +16,22 @@ from askonce.stores.protocols import Writer
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from askonce.writer.batching import Message
+from askonce.writer.holding import extended
 from askonce.writer.outage import Outage, luck, stopped
 from askonce.writer.persist import Persistence
-from askonce.writer.settle import Ack, Reject, Retry, Verdict, admit, admit_deletion, failed, unavailable
+from askonce.writer.settle import (
+    ACK,
+    HOLD,
+    Ack,
+    Hold,
+    Reject,
+    Retry,
+    RetryReason,
+    Verdict,
+    admit,
+    admit_deletion,
+    failed,
+)
 from askonce.writer.sweep import sweep_until
 
 BATCH: Final = 256  # one durable commit of the disk store costs the same for 256 entries as for one
@@ -26,8 +40,7 @@ _GAUGE_EVERY: Final = 5.0
 _AWAY: Final = 0.5  # seconds before asking a queue that is away again
 
 Fetch = Callable[[int, float], Awaitable[list[Delivery]]]
-Settle = Callable[[Sequence[Delivery]], Awaitable[None]]
-Judge = Callable[[Delivery], Verdict]
+Judge = Callable[[Sequence[Delivery]], Awaitable[list[Verdict]]]  # does what is to be done; one verdict for each
 
 
 class Worker:
@@ -45,15 +58,20 @@ class Worker:
     ) -> None:
         self._consumer, self._store, self._settings = consumer, store, settings
         self._metrics, self._log, self._clock = metrics, log, clock
-        self._outage = Outage(store, log)
-        self._persistence = Persistence(store, consumer.tombstones, self._outage, metrics=metrics, log=log, clock=clock)
+        self._no_puts, self._no_deletions = Outage(store, "put", log), Outage(store, "delete", log)
+        self._persistence = Persistence(
+            store, consumer.tombstones, self._no_puts, metrics=metrics, log=log, clock=clock
+        )
         self._bus_away = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Returns once `stop` is set and everything in hand is settled, with the queue knowing it."""
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._work(stop, self._consumer.answered, self._persist), name="writer-answers")
-            loops.create_task(self._work(stop, self._consumer.deleted, self._delete), name="writer-deletions")
+            for name, fetch, judge, outage in (
+                ("writer-answers", self._consumer.answered, self._persist, self._no_puts),
+                ("writer-deletions", self._consumer.deleted, self._delete, self._no_deletions),
+            ):
+                loops.create_task(self._work(stop, fetch, judge, outage), name=name)
             loops.create_task(self._count(stop), name="writer-gauge")
             loops.create_task(
                 sweep_until(stop, self._store, metrics=self._metrics, log=self._log, clock=self._clock),
@@ -64,62 +82,71 @@ class Worker:
         except BusUnavailable as error:
             self._log.warning("bus_away_at_stop", reason=str(error))
 
-    async def _work(self, stop: asyncio.Event, fetch: Fetch, settle: Settle) -> None:
+    async def _work(self, stop: asyncio.Event, fetch: Fetch, judge: Judge, outage: Outage) -> None:
         while not stop.is_set():
-            await self._outage.wait(stop)
-            if stop.is_set():
-                return
             try:
                 deliveries = await fetch(BATCH, _WAIT)
                 if deliveries:
-                    await settle(deliveries)
+                    await self._settle(deliveries, judge, outage, stop)
                 self._bus(None)
             except BusError as error:
                 self._bus(error)
                 await stopped(stop, _AWAY)
 
-    async def _persist(self, deliveries: Sequence[Delivery]) -> None:
+    async def _settle(self, deliveries: Sequence[Delivery], judge: Judge, outage: Outage, stop: asyncio.Event) -> None:
+        """What the store cannot take stays in hand until it can, and nothing more is fetched meanwhile; told to stop,
+        hands it back.
+        """
+        held = deque(deliveries)
+        async with extended(held, self._consumer.ack_wait / 3, self._log):
+            while held:
+                for verdict in await judge(tuple(held)):
+                    delivery = held.popleft()
+                    if isinstance(verdict, Hold):
+                        held.append(delivery)
+                    else:
+                        await self._carry_out(delivery, verdict)
+                if held:
+                    await outage.wait(stop)
+                while held and stop.is_set():
+                    await self._carry_out(held.popleft(), Retry(0.0, RetryReason.UNAVAILABLE))
+
+    async def _persist(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
         now, horizon = self._clock(), self._settings.tombstone_age
-        messages: list[Message] = []
-        for delivery in deliveries:
-            admitted = admit(delivery.data, delivery.deliveries, now=now, horizon=horizon)
-            if isinstance(admitted, Reject):
-                await self._carry_out(delivery, admitted)
-            else:
-                messages.append(Message(delivery, admitted))
-        if messages:
-            verdicts = await self._persistence.persist(messages)
-            for message, verdict in zip(messages, verdicts, strict=True):
-                await self._carry_out(message.delivery, verdict)
+        admitted = [admit(one.data, one.deliveries, now=now, horizon=horizon) for one in deliveries]
+        messages = [
+            Message(delivery, event)
+            for delivery, event in zip(deliveries, admitted, strict=True)
+            if not isinstance(event, Reject)
+        ]
+        verdicts = iter(await self._persistence.persist(messages) if messages else ())
+        return [one if isinstance(one, Reject) else next(verdicts) for one in admitted]
 
-    async def _delete(self, deliveries: Sequence[Delivery]) -> None:
-        admitted: list[tuple[Delivery, Deleted]] = []
-        for delivery in deliveries:
-            event = admit_deletion(delivery.data)
-            if isinstance(event, Reject):
-                await self._carry_out(delivery, event)
-            else:
-                admitted.append((delivery, event))
-        keys = list(dict.fromkeys(key for _, event in admitted for key in event.keys))
-        verdict = await self._remove(keys)
-        for delivery, _ in admitted:
-            await self._carry_out(delivery, verdict(delivery))
+    async def _delete(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
+        admitted = [admit_deletion(one.data) for one in deliveries]
+        events = [one for one in admitted if isinstance(one, Deleted)]
+        verdict = await self._remove(list(dict.fromkeys(key for event in events for key in event.keys)))
+        return [
+            event if isinstance(event, Reject) else verdict(delivery.deliveries)
+            for delivery, event in zip(deliveries, admitted, strict=True)
+        ]
 
-    async def _remove(self, keys: Sequence[CacheKey]) -> Judge:
+    async def _remove(self, keys: Sequence[CacheKey]) -> Callable[[int], Verdict]:
+        """Gives the verdict for a deletion of so many deliveries."""
         try:
             if keys:
                 await self._store.delete(keys)
         except StoreError as error:
-            self._outage.begin(error)
-            return lambda delivery: unavailable(delivery.deliveries, luck())
+            self._no_deletions.begin(error)
+            return lambda _: HOLD
         except Exception:  # noqa: BLE001 - a bug in a store must not end the writing
             self._log.exception("delete_failed", store=self._store.name, keys=len(keys))
-            return lambda delivery: failed(delivery.deliveries, luck())
-        self._outage.over()
+            return lambda deliveries: failed(deliveries, luck())
+        self._no_deletions.over()
         self._metrics.counter("askonce_writer_deleted_total", self._store.name).inc(len(keys))
-        return lambda _: Ack()
+        return lambda _: ACK
 
-    async def _carry_out(self, delivery: Delivery, verdict: Verdict) -> None:
+    async def _carry_out(self, delivery: Delivery, verdict: Ack | Retry | Reject) -> None:
         match verdict:
             case Ack():
                 await delivery.ack()
