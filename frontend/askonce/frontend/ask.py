@@ -116,7 +116,7 @@ async def _read_form(request: web.BaseRequest) -> tuple[Body, Upload]:
         first = values[0]
         if isinstance(first, web.FileField):
             if name == "file":
-                upload = Upload(first.file.read(), first.filename, first.content_type)
+                upload = Upload(first.file.read(), _passable(first.filename), _passable(first.content_type))
                 body["file"] = sha256(upload.data).hexdigest()
         elif name.startswith("cache[") and name.endswith("]"):
             controls[name[6:-1]] = _control(name[6:-1], _text(first))
@@ -164,6 +164,11 @@ def _text(value: object) -> str:
         return value.decode()
     except UnicodeDecodeError:
         raise bad_request("The fields of the form must be text.", "body") from None
+
+
+def _passable(text: str) -> str:
+    """Text from the head of a part, where a byte that is no UTF-8 is read as a lone surrogate."""
+    return text.encode(errors="replace").decode()
 
 
 def _control(name: str, text: str) -> object:

@@ -12,12 +12,15 @@ class Gate:
     """Lets requests in by the master key, or everybody where none is set."""
 
     def __init__(self, master_key: str | None, scope: Scope | None) -> None:
-        self._expected = None if master_key is None else master_key.encode()
+        self._expected = None if master_key is None else _bytes(master_key)
         self._scope = scope
 
     def admit(self, headers: Mapping[str, str]) -> None:
-        """Raises RequestError (401) in OpenAI's words."""
+        """Raises RequestError (401, or 403 for a web page's request where no key is set)."""
         if self._expected is None:
+            # Without a key, whoever reaches the port is let in: a web page in the operator's browser must not.
+            if headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+                raise RequestError(403, "Requests from other web sites need a master key.", "auth_error")
             return
         given = bearer(headers)
         if given is None:

@@ -53,7 +53,9 @@ class Deployments:
         return list(self._exact)
 
     def route(self, model: str) -> Route:
-        """Raises RequestError: 404 for a name that nothing answers to, 400 where only unsupported deployments do."""
+        """Raises RequestError: 404 for a name that nothing answers to, 400 where only unsupported deployments do,
+        or for a name that is no text.
+        """
         known = self._routes.get(model)
         if known is not None:
             return known
@@ -66,6 +68,10 @@ class Deployments:
         return route
 
     def _work_out(self, model: str) -> Route:
+        try:
+            model.encode()
+        except UnicodeEncodeError:  # a form may be in a charset that spells half of a surrogate pair
+            raise bad_request("The model's name is not text.", "model") from None
         found = self._exact.get(model) or self._by_prefix(model)
         if not found:
             raise RequestError(
@@ -76,16 +82,27 @@ class Deployments:
         if not usable:
             raise bad_request(f"The model `{model[:200]}` cannot be served: {found[0].unsupported}.", "model")
         targets = tuple(Target(one, _name_there(one, model)) for one in usable)
-        identity: list[Json] = [
-            {"model": target.model, "provider": target.deployment.provider, "defaults": target.deployment.defaults}
-            for target in targets
-        ]
-        identity.sort(key=lambda one: orjson.dumps(one, option=orjson.OPT_SORT_KEYS))  # their order says nothing
+        # Their order says nothing, and two that differ in their keys only are one.
+        identities = {orjson.dumps(_identity(target), option=orjson.OPT_SORT_KEYS) for target in targets}
+        identity = [orjson.loads(written) for written in sorted(identities)]
         shared_key = all(one.api_key is not None for one in usable)
         return Route(targets, identity, shared_key, cycle(targets))
 
     def _by_prefix(self, model: str) -> list[Deployment] | None:
         return next((self._wild[prefix] for prefix in self._prefixes if model.startswith(prefix)), None)
+
+
+def _identity(target: Target) -> Json:
+    """What tells one deployment's answers from another's. Header values may be secret; the key is a digest of them."""
+    deployment = target.deployment
+    return {
+        "model": target.model,
+        "provider": deployment.provider,
+        "at": deployment.api_base,
+        "organization": deployment.organization,
+        "headers": deployment.extra_headers,
+        "defaults": deployment.defaults,
+    }
 
 
 def _name_there(deployment: Deployment, model: str) -> str:

@@ -73,6 +73,8 @@ class Flights:
         task = asyncio.create_task(self._fly(flight, mark), name="flight")
         self._tasks.add(task)
         task.add_done_callback(self._landed)
+        if recording.limit == 0:
+            recording.on_abandoned = task.cancel
         return flight, False
 
     def other_form(self, question: Question, missing: list[int]) -> Flight | None:
@@ -116,7 +118,7 @@ class Flights:
 
     async def _record(self, flight: Flight, answer: UpstreamAnswer, started: float) -> None:
         recording, endpoint = flight.recording, flight.question.ask.endpoint
-        recording.open(Head(answer.status, answer.headers, answer.media_type, answer.length))
+        recording.open(Head(answer.status, answer.headers, answer.media_type, answer.length, answer.framed))
         terminal = endpoint.terminal if answer.media_type == SSE else None
         tail = b""
         async for chunk in answer.chunks():
@@ -127,7 +129,7 @@ class Flights:
                 # The client may ask again once it sees the end, so the answer is kept before the end is passed on.
                 if terminal in tail + chunk and not recording.overflown:
                     await self._keep(flight, recording.whole() + chunk, at_end=False)
-                tail = chunk[1 - len(terminal) :]
+                tail = (tail + chunk)[1 - len(terminal) :]
             recording.append(chunk)
             if not await recording.room():
                 break
@@ -163,4 +165,7 @@ class Flights:
 
 
 def _mark(question: Question, missing: list[int], *, streamed: bool) -> tuple[object, ...]:
-    return (streamed, *(str(question.lookups[n].key) for n in missing))
+    # A leader's own deadline must not end the answer of who did not ask for one.
+    deadline = question.ask.body.get("timeout")
+    patience = deadline if isinstance(deadline, int | float) else None
+    return (streamed, patience, *(str(question.lookups[n].key) for n in missing))

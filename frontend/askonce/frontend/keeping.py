@@ -10,7 +10,7 @@ from typing import Final
 
 from askonce.bus.protocols import Publisher
 from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain
-from askonce.core.entry import SSE, Entry, Lookup
+from askonce.core.entry import JSON, SSE, Entry, Lookup
 from askonce.core.events import Answered, Superseded
 from askonce.core.policy import Finished, Rules, Skip, SkipReason, Store, Why, admit, keep, lifetime
 from askonce.frontend.outbox import Outbox
@@ -113,7 +113,9 @@ class Keeper:
         if sum(len(entry.payload) for entry in event.entries) <= self._broadcast_bytes:
             self._bus.tell(event)
         else:
-            self._bus.tell(Superseded(tuple(entry.key for entry in event.entries), now))
+            # of the entries' own time: this frontend hears it too, and must not drop what it has just kept
+            at = max(entry.stored_at for entry in event.entries)
+            self._bus.tell(Superseded(tuple(entry.key for entry in event.entries), at))
         if self._outbox is not None:
             self._outbox.put(event)
         await self._bus.in_step()
@@ -128,7 +130,11 @@ def _answers(whole: Whole) -> list[Answer]:
 
 
 def _complete(whole: Whole) -> bool:
-    """A stream tells its end by itself; one that was too large to be held is refused for its size, not for this."""
-    if whole.head.media_type != SSE or not whole.payload:
+    """A stream and JSON tell their end by themselves; other text only where its frame does. What was too large to be
+    held is refused for its size, not for this.
+    """
+    if not whole.payload:
         return True
+    if whole.head.media_type != SSE:
+        return whole.head.framed or whole.head.media_type == JSON
     return whole.question.ask.endpoint.complete(whole.payload)

@@ -130,4 +130,4 @@ class Outbox:
 
 
 def _size(event: Answered) -> int:
-    return sum(len(entry.payload) + _OVERHEAD for entry in event.entries)
+    return sum(len(entry.payload) + len(entry.model) + _OVERHEAD for entry in event.entries)

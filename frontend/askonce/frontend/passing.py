@@ -1,5 +1,6 @@
 """Handing an upstream answer to a client: as it comes, or whole, or made up from found and fresh parts."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -33,7 +34,7 @@ class Passing:
     ) -> web.StreamResponse:
         """The client's answer out of the flight's. Raises UpstreamError when none came."""
         observed.missed(known, consulted=question.allowed.read, joined=joined)
-        status = _Status(self._rules, question, known, joined=joined)
+        status = _Status(lifetime(self._rules, flight.question.ask.control), question, known, joined=joined)
         observed.status = status.text(stored=False)
         reading = flight.recording.join()
         try:
@@ -41,10 +42,12 @@ class Passing:
             if head.status >= 400:
                 observed.result = Result.ERROR
             if head.media_type == SSE:
-                return await self._pass_on(request, head, status, _stream(reading, question, flight), observed)
+                text = status.text(stored=status.promised and head.status == 200)
+                return await self._pass_on(request, head, text, _stream(reading, question, flight), observed)
             held, ended = await reading.rest_or_overflow()
             if not ended:
-                return await self._pass_on(request, head, status, _resumed(held, reading), observed)
+                text = status.text(stored=False, skipped=SkipReason.TOO_LARGE)
+                return await self._pass_on(request, head, text, _resumed(held, reading), observed)
             return self._whole(question, known, flight, head, b"".join(held), status)
         finally:
             reading.leave()
@@ -62,32 +65,35 @@ class Passing:
         self,
         request: web.BaseRequest,
         head: Head,
-        status: "_Status",
+        cache_status: str,
         chunks: AsyncIterator[bytes],
         observed: Observed,
     ) -> web.StreamResponse:
-        stored = status.promised and head.status == 200
-        headers = [*head.headers, ("Cache-Status", status.text(stored=stored))]
+        headers = [*head.headers, ("Cache-Status", cache_status)]
         response = web.StreamResponse(status=head.status, headers=headers)
         if head.length is not None and head.media_type != SSE:
             response.content_length = head.length
         try:
             await response.prepare(request)
             async for chunk in chunks:
-                await response.write(chunk)
-        except (UpstreamError, ConnectionError) as broken:
-            # What aiohttp would write after this, it cannot any more.
+                async with asyncio.timeout(respond.SEND_SECONDS):
+                    await response.write(chunk)
+        except (TimeoutError, ConnectionError):
+            respond.cut_off(request)  # the client's fault: it reads nothing, or has gone
+        except UpstreamError:
             respond.break_off(request, response)
-            if isinstance(broken, UpstreamError):
-                observed.result = Result.ERROR
-        return response
+            observed.result = Result.ERROR
+        except BaseException:
+            respond.break_off(request, response)
+            raise
+        return response  # what aiohttp would write after a break, it cannot any more
 
 
 class _Status:
     """The Cache-Status of one answer from upstream. `promised`: it will be kept if it is complete."""
 
-    def __init__(self, rules: Rules, question: Question, known: Plan, *, joined: bool) -> None:
-        self._ttl = lifetime(rules, question.ask.control)
+    def __init__(self, ttl: float | None, question: Question, known: Plan, *, joined: bool) -> None:
+        self._ttl = ttl  # the leader's counts
         self._question = question
         self._joined = joined
         self._partial = len(known.missing) < len(known.found)

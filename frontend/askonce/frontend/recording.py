@@ -7,7 +7,7 @@ behind the fastest is cut off.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from askonce.core.errors import UpstreamError, UpstreamUnavailable
@@ -22,12 +22,16 @@ class CutOffError(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status, headers as they are passed on, and the type and, where it is known, the length of the body."""
+    """Status, headers as they are passed on, the type of the body, and its length where that is known.
+
+    `framed` says that the end can be told from a break: by a length or by chunks.
+    """
 
     status: int
     headers: list[tuple[str, str]]
     media_type: str
     length: int | None
+    framed: bool = True
 
 
 @dataclass(eq=False, slots=True)
@@ -41,8 +45,11 @@ class _Place:
 
 
 class Recording:
+    """`on_abandoned` is called when the last reader has left, where nothing would be kept without one."""
+
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.on_abandoned: Callable[[], object] | None = None
         self._chunks: deque[bytes] = deque()
         self._gone = 0  # chunks that are held no more
         self._total = 0
@@ -62,6 +69,7 @@ class Recording:
         self._chunks.append(chunk)
         self._total += len(chunk)
         if self.overflown:
+            self._over.set()  # for who waits for an entry: none will come of this
             self._cut_stragglers()
             self._trim()
         self._wake_all()
@@ -119,7 +127,7 @@ class Recording:
         return await asyncio.shield(self._head)
 
     async def over(self) -> None:
-        """Waits for the end, good or bad."""
+        """Waits for the end, good or bad, or for the moment when it is too large to become an entry."""
         await self._over.wait()
 
     def leave(self, place: _Place) -> None:
@@ -127,6 +135,8 @@ class Recording:
         if self.overflown:
             self._trim()
         self._moved.set()
+        if not self._places and self.on_abandoned is not None:
+            self.on_abandoned()
 
     async def read_from(self, place: _Place) -> AsyncIterator[bytes]:
         while True:

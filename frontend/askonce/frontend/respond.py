@@ -1,5 +1,6 @@
 """Responses as aiohttp sends them: ready bytes for hits, JSON for errors. Decides nothing."""
 
+import asyncio
 import socket
 import struct
 from typing import Final
@@ -11,6 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 from askonce.core.errors import RequestError, UpstreamError
 from askonce.frontend.reply import CACHE_NAME, HttpDate, Reply, hit_bytes, hit_headers
 
+SEND_SECONDS: Final = 60.0  # that a client may take none of what is sent to it, as nginx's send_timeout
 _ONE_WRITE: Final = 64 * 1024  # below this, copying head and body together is cheaper than a second system call
 _HTTP_11: Final = (1, 1)
 
@@ -27,6 +29,7 @@ class ReadyResponse(web.StreamResponse):
         if transport is None:
             raise ConnectionResetError("the client has gone")
         self._keep_alive = True
+        self._transport = transport
         self._drain = request.writer.drain
         head, body = self._ready
         if len(body) < _ONE_WRITE:
@@ -37,7 +40,14 @@ class ReadyResponse(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - aiohttp's signature
         self._eof_sent = True
-        await self._drain()  # a client that sends requests and reads no answers must not fill our memory
+        transport = self._transport
+        if transport.get_write_buffer_size():
+            # A client that sends requests and reads no answers must not fill our memory, nor hold it for ever.
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await self._drain()
+            except TimeoutError:
+                transport.abort()
 
 
 def hit(request: web.BaseRequest, reply: Reply, dates: HttpDate, now: float) -> web.StreamResponse:
@@ -55,6 +65,12 @@ def refusal(request: web.BaseRequest, error: RequestError) -> web.Response:
     if request.content.exception() is not None:
         response.force_close()  # where the next request begins after a broken body is not known
     return response
+
+
+def cut_off(request: web.BaseRequest) -> None:
+    """Ends the connection at once: closing in order would wait for who reads nothing."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:

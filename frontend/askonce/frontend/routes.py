@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
-from aiohttp import StreamReader, hdrs, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
@@ -11,7 +12,36 @@ from aiohttp.web_protocol import RequestHandler
 from askonce.core.errors import RequestError
 from askonce.frontend import respond
 
+# As nginx's default. aiohttp's own is an hour, and holds for connections too that never ask anything.
+_KEEPALIVE_SECONDS: Final = 75.0
+
 Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class _TextPart(BodyPartReader):
+    """A field of a form. Some of Python's codecs (punycode) take time by the square of what they are given."""
+
+    def get_charset(self, default: str) -> str:
+        charset = super().get_charset(default).lower()
+        if charset not in {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1"}:
+            raise ValueError("a charset that forms have no use for")
+        return charset
+
+
+class _Form(MultipartReader):
+    part_reader_cls = _TextPart
+
+
+class _Request(web.BaseRequest):
+    async def multipart(self) -> MultipartReader:
+        return _Form(
+            self._headers,
+            self._payload,
+            client_max_size=self._client_max_size,
+            max_field_size=self._protocol.max_field_size,
+            max_headers=self._protocol.max_headers,
+            max_size_error_cls=web.HTTPRequestEntityTooLarge,
+        )
 
 
 class Routes:
@@ -22,7 +52,9 @@ class Routes:
         self._max_body_bytes = max_body_bytes
 
     def server(self) -> web.Server:
-        return web.Server(self.answer, request_factory=self._request, access_log=None)
+        return web.Server(
+            self.answer, request_factory=self._request, access_log=None, keepalive_timeout=_KEEPALIVE_SECONDS
+        )
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         # A HEAD is a GET whose body aiohttp does not send.
@@ -42,4 +74,4 @@ class Routes:
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
         loop = asyncio.get_running_loop()
-        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=self._max_body_bytes)
+        return _Request(message, payload, protocol, writer, task, loop, client_max_size=self._max_body_bytes)

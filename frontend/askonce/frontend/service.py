@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -26,6 +28,7 @@ from askonce.frontend.question import Placing
 from askonce.frontend.routes import Routes
 from askonce.frontend.upstream import Upstream
 from askonce.runtime.clock import timer, wall
+from askonce.runtime.drain import Drain
 from askonce.stores.guards import Guarded
 from askonce.stores.memory import MemoryStore
 from askonce.stores.registry import STORES
@@ -34,11 +37,14 @@ from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 _WARM_WITHIN = 2.0
+_LEAST = 0.1  # seconds for answers to end in, once requests took all the time there was
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen: a socket that somebody else has bound, or a host and a port to share with other frontends."""
+    """Where to listen: a socket that somebody else has bound, or a host and a port to share with other frontends
+    (SO_REUSEPORT; see docs/decisions/0004).
+    """
 
     host: str
     port: int
@@ -56,9 +62,19 @@ class Frontend:
         self._metrics = metrics
         self._log = log
         self._draining = asyncio.Event()
+        self._drain = Drain(self._proxy.drain_seconds)
+        self._until = 0.0  # when requests and answers must be finished, on `timer`
 
     async def open(self, nats_url: str) -> None:
-        """Raises BusUnavailable when the queue cannot be reached; a store that is away is only told."""
+        """Raises BusUnavailable when the queue cannot be reached, and leaves nothing open then; a store that is away
+        is only told.
+        """
+        async with AsyncExitStack() as opened:
+            await self._open(nats_url, opened.push_async_callback)
+            self._opened = opened.pop_all()
+
+    async def _open(self, nats_url: str, at_close: Callable[..., object]) -> None:
+        """What is handed to `at_close` is called in the reverse order: first comes last."""
         settings, metrics, log = self._settings, self._metrics, self._log
         row = STORES[settings.cache.type]
         self._memory = MemoryStore(
@@ -69,23 +85,30 @@ class Frontend:
             deadline = row.deadline if self._proxy.store_deadline is None else self._proxy.store_deadline
             reader = row.open_reader(settings, wall)
             self._store = Guarded(reader, deadline=deadline, metrics=metrics, log=log, timer=timer)
+            at_close(self._store.close)
             await self._warm(self._store)
         tier = Tiered(self._memory, self._store, recheck=self._proxy.memory_recheck, clock=wall)
         self._bus = await open_publisher(
             nats_url, store=settings.cache.type, settings=self._proxy, metrics=metrics, log=log, name=self._name
         )
+        at_close(self._bus.close)
         news = News(self._memory, log, wall)
         await self._bus.listen(news.hear, news.gap)
         self._outbox = None if self._store is None else Outbox(self._bus, self._proxy, metrics, log, wall)
         if self._outbox is not None:
             self._outbox.start()
+            at_close(self._empty_outbox, self._outbox)
         self._upstream = Upstream(self._proxy, self._version)
+        at_close(self._upstream.close)
         rules = self._rules()
         self._flights = self._make_flights(rules)
+        at_close(self._finish_answers)
         observer = Observer([one.name for one in ENDPOINTS], metrics, log, timer)
-        self._flushing = asyncio.create_task(observer.flush_for_ever(), name="observer")
+        flushing = asyncio.create_task(observer.flush_for_ever(), name="observer")
+        at_close(_cancelled, flushing)
         server = self._routes(tier, rules, observer).server()
-        self._runner = web.ServerRunner(server, shutdown_timeout=self._proxy.drain_seconds, handle_signals=False)
+        self._runner = web.ServerRunner(server, shutdown_timeout=self._drain.handlers, handle_signals=False)
+        at_close(self._runner.cleanup)
         await self._runner.setup()
 
     async def listen(self, address: Address) -> None:
@@ -98,21 +121,22 @@ class Frontend:
         await site.start()
 
     async def close(self) -> None:
-        """Stops accepting, finishes requests, finishes answers, flushes the outbox, leaves."""
+        """Stops accepting, finishes requests, finishes answers, flushes the outbox, leaves: all within `Drain.longest`.
+
+        What is not done by then is given up and counted.
+        """
         self._draining.set()
-        await self._runner.cleanup()
-        await self._flights.drain(self._proxy.drain_seconds)
-        if self._outbox is not None:
-            left = await self._outbox.flush(self._proxy.drain_seconds)
-            if left:
-                self._log.error("answers_lost", events=left)
-            await self._outbox.close()
-        self._flushing.cancel()
-        await asyncio.gather(self._flushing, return_exceptions=True)
-        await self._upstream.close()
-        await self._bus.close()
-        if self._store is not None:
-            await self._store.close()
+        self._until = timer() + self._drain.seconds
+        await self._opened.aclose()
+
+    async def _finish_answers(self) -> None:
+        await self._flights.drain(max(_LEAST, self._until - timer()))
+
+    async def _empty_outbox(self, outbox: Outbox) -> None:
+        left = await outbox.flush(max(self._drain.outbox, self._until - timer()))
+        if left:
+            self._log.error("answers_lost", events=left)
+        await outbox.close()
 
     async def _warm(self, store: Guarded) -> None:
         """A connection before the first request; a store that is away is no reason not to serve."""
@@ -180,6 +204,11 @@ class Frontend:
             log=self._log,
             clock=wall,
         )
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _secret(settings: Settings) -> str | None:

@@ -9,10 +9,12 @@ from typing import Final
 
 import aiohttp
 import orjson
+from aiohttp import hdrs
 from multidict import CIMultiDict
 
 from askonce.calls.endpoint import Body
 from askonce.config.settings import ProxySettings
+from askonce.core.entry import MEDIA_TYPE
 from askonce.core.errors import UpstreamTimeout, UpstreamUnavailable
 from askonce.frontend.ask import FORWARDED, FORWARDED_WITH_CREDENTIAL, Ask
 from askonce.frontend.deployments import Target
@@ -58,9 +60,14 @@ class UpstreamAnswer:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
-        self.headers = [(n, v) for n, v in response.headers.items() if n.lower() not in _NOT_PASSED_ON]
-        self.media_type = response.content_type
+        # RFC 9110 7.6.1: what Connection names is for this hop only
+        named = ",".join(response.headers.getall(hdrs.CONNECTION, ())).lower()
+        dropped = _NOT_PASSED_ON.union(name.strip() for name in named.split(","))
+        self.headers = [(n, v) for n, v in response.headers.items() if n.lower() not in dropped]
+        said = response.content_type  # as aiohttp decodes it: a provider may have put anything into it
+        self.media_type = said if MEDIA_TYPE.fullmatch(said) else "application/octet-stream"
         self.length = response.content_length if "Content-Encoding" not in response.headers else None
+        self.framed = self.length is not None or hdrs.TRANSFER_ENCODING in response.headers
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises UpstreamUnavailable when it breaks off, UpstreamTimeout when it takes too

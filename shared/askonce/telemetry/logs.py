@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 from typing import Any
 
 import orjson
@@ -59,6 +60,7 @@ def set_up(process: str, level: str) -> None:
     root.setLevel(logging.WARNING)  # libraries speak up only when something is wrong
     logging.getLogger(ROOT).setLevel(level.upper())
     logging.getLogger("aiohttp.server").addFilter(_without_traceback)
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module="aiohttp")  # they quote what a client sent
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

@@ -1,0 +1,130 @@
+"""Who is let in, and who shares answers with whom."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from askonce.config.settings import Scope
+from askonce.core.errors import RequestError
+from askonce.frontend.auth import Gate, bearer
+
+MASTER = "sk-master-é"
+
+
+def headers(authorization: str | None) -> Mapping[str, str]:
+    return CIMultiDict() if authorization is None else CIMultiDict({"authorization": authorization})
+
+
+def as_read(raw: bytes) -> str:
+    """The way that aiohttp reads a header."""
+    return raw.decode(errors="surrogateescape")
+
+
+@pytest.mark.parametrize("given_header", [None, "", "Bearer sk", "Basic x", as_read(b"Bearer \xff"), "\x00"])
+def test_without_a_master_key_everybody_is_let_in(given_header: str | None) -> None:
+    gate = Gate(None, None)
+    gate.admit(headers(given_header))
+    assert not gate.closed
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "", "odd", as_read(b"\xff")])
+def test_a_web_page_is_let_in_only_by_a_key(site: str) -> None:
+    """Browsers say where a request comes from (the Fetch Metadata headers); other clients do not."""
+    sent = CIMultiDict({"sec-fetch-site": site, "Authorization": f"Bearer {MASTER}"})
+    with pytest.raises(RequestError) as refused:
+        Gate(None, None).admit(sent)
+    assert refused.value.status == 403
+    Gate(MASTER, None).admit(sent)
+    Gate(None, None).admit(CIMultiDict({"Sec-Fetch-Site": "same-origin"}))
+    Gate(None, None).admit(CIMultiDict({"Sec-Fetch-Site": "none"}))
+
+
+@pytest.mark.parametrize("right", ["Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}", "Bearer {}  "])
+def test_the_master_key_is_let_in(right: str) -> None:
+    gate = Gate(MASTER, None)
+    assert gate.closed
+    gate.admit(headers(right.format(MASTER)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "Bearer sk-master", f"Bearer {MASTER}x", f"Bearer {MASTER.upper()}", "Bearer sk-master-e\u0301",
+        as_read(b"Bearer sk-master-\xe9"), as_read(b"Bearer \xff\xfe"), "Bearer \x00", "Bearer \U0001f511",
+        f"Bearer {MASTER} {MASTER}", f"Bearer {MASTER},Bearer {MASTER}", "Bearer " + "x" * 8000,
+    ],
+)  # fmt: skip
+def test_a_wrong_key_is_refused_in_openais_words(wrong: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        Gate(MASTER, None).admit(headers(wrong))
+    assert (refused.value.status, refused.value.type, refused.value.code) == (401, "auth_error", "invalid_api_key")
+    assert wrong.removeprefix("Bearer ") not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [None, "", "Bearer", "Bearer ", "Bearer    ", MASTER, f"Basic {MASTER}", f" Bearer {MASTER}", f"Bearer{MASTER}",
+     f"Bearer\t{MASTER}", f"Bearer: {MASTER}", "\x00", as_read(b"\xff \xff"), "ßearer x"],
+)  # fmt: skip
+def test_no_key_is_refused_and_told_how_to_send_one(missing: str | None) -> None:
+    with pytest.raises(RequestError, match="Authorization: Bearer") as refused:
+        Gate(MASTER, None).admit(headers(missing))
+    assert (refused.value.status, refused.value.code) == (401, None)
+
+
+@given(st.binary(max_size=40), st.sampled_from([b"", b"Bearer ", b"bearer  ", b"Basic "]))
+def test_no_header_raises_anything_else(raw: bytes, before: bytes) -> None:
+    sent = headers(as_read(before + raw))
+    for gate in (Gate(MASTER, None), Gate("", "key"), Gate(None, "key")):
+        try:
+            gate.admit(sent)
+        except RequestError as refused:
+            assert refused.status == 401
+        else:
+            assert not gate.closed
+        assert len(gate.tenant(sent, own_credential=True)) == 64
+
+
+def test_a_key_that_is_no_utf8_can_be_a_master_key() -> None:
+    Gate(as_read(b"k\xff"), None).admit(headers(as_read(b"Bearer k\xff")))
+
+
+SCOPES: list[tuple[Scope | None, bool, bool]] = [
+    # scope, the client's own credential goes upstream, shared by everybody
+    (None, False, True),
+    (None, True, False),
+    ("global", False, True),
+    ("global", True, True),
+    ("key", False, False),
+    ("key", True, False),
+    ("team", False, False),
+    ("team", True, False),
+]
+
+
+@pytest.mark.parametrize("master", [None, "sk-master"])
+@pytest.mark.parametrize(("scope", "own", "shared"), SCOPES)
+def test_who_shares_answers(master: str | None, scope: Scope | None, own: bool, shared: bool) -> None:
+    gate = Gate(master, scope)
+    a, b, nobody = (gate.tenant(headers(sent), own_credential=own) for sent in ("Bearer sk-a", "Bearer sk-b", None))
+    if shared:
+        assert a == b == nobody == ""
+    else:
+        assert len({a, b, nobody}) == 3
+        assert all(len(tenant) == 64 for tenant in (a, b, nobody))
+        assert "sk-a" not in a
+        assert a == gate.tenant(headers("bearer  sk-a "), own_credential=own), "the same credential"
+
+
+def test_a_tenant_is_the_same_on_every_frontend() -> None:
+    one, other = (Gate(None, None).tenant(headers("Bearer sk-a"), own_credential=True) for _ in range(2))
+    assert one == other
+
+
+def test_only_a_bearer_is_a_credential() -> None:
+    assert bearer(headers("Bearer sk-a")) == "sk-a"
+    assert bearer(headers("Basic sk-a")) is None
+    assert bearer(headers(None)) is None
