@@ -1,6 +1,8 @@
 """`askonce check`: what is in force, what is ignored and why, and whether every backend answers."""
 
 import asyncio
+import os
+from pathlib import Path
 
 import aiohttp
 import uvloop
@@ -10,6 +12,7 @@ from askonce.config.describe import describe
 from askonce.config.settings import Settings
 from askonce.core.errors import AskonceError
 from askonce.runtime.clock import wall
+from askonce.stores.disk import FOLDER
 from askonce.stores.registry import STORES
 
 _WITHIN = 5.0
@@ -39,6 +42,9 @@ async def _store(settings: Settings) -> tuple[bool, str]:
         return True, "caching is off"
     if not row.shared:
         return True, "in each frontend's memory, nothing to reach"
+    disk = settings.cache.disk
+    if disk is not None and not os.access(disk.path / FOLDER, os.F_OK):
+        return _to_be_made(disk.path / FOLDER)
     try:
         reader = row.open_reader(settings, wall)
         async with asyncio.timeout(_WITHIN):
@@ -47,6 +53,14 @@ async def _store(settings: Settings) -> tuple[bool, str]:
     except (AskonceError, TimeoutError) as error:
         return False, str(error) or f"{settings.cache.type}: no answer in time"
     return True, f"{settings.cache.type} answers"
+
+
+def _to_be_made(folder: Path) -> tuple[bool, str]:
+    """A check makes nothing. Whether it can be made is up to the nearest folder that is there."""
+    nearest = next(parent for parent in folder.absolute().parents if os.access(parent, os.F_OK))
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return True, f"disk: nothing there yet; {folder} will be made"
+    return False, f"disk: {folder} cannot be made, for {nearest} is no folder that can be written to"
 
 
 async def _queue(settings: Settings) -> tuple[bool, str]:

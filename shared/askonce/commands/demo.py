@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ import orjson
 from askonce.commands.up import crew
 from askonce.config.load import load
 from askonce.runtime.clock import timer, wall
-from askonce.runtime.signals import stop_event
+from askonce.runtime.signals import finished, stop_event
 from askonce.runtime.supervisor import Supervisor
 from askonce.telemetry.logs import Log, set_up
 from askonce.toy.provider import Toy, serving
@@ -54,14 +55,18 @@ async def _demo(folder: Path) -> int:
         }
         settings = load(config, environment, cwd=folder)
         print("A toy provider that thinks for 0.4 s, and the whole proxy before it:", flush=True)
-        supervisor = Supervisor(crew(settings, config, environment), Log("demo"), lambda line: print(line, flush=True))
+        supervisor = Supervisor(
+            replace(crew(settings, config, environment), folder=folder),
+            Log("demo"),
+            lambda line: print(line, flush=True),
+        )
         try:
-            await supervisor.start()
-            host, port = supervisor.address
-            await _tour(f"http://{host}:{port}/v1", toy)
-            if sys.stdout.isatty() and not stop.is_set():
-                _invite(f"http://{host}:{port}/v1")
-                await stop.wait()
+            if await finished(supervisor.start(), before=stop):
+                host, port = supervisor.address
+                url = f"http://{host}:{port}/v1"
+                if await finished(_tour(url, toy), before=stop) and sys.stdout.isatty():
+                    _invite(url)
+                    await stop.wait()
         finally:
             await supervisor.stop()
     return 0

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from askonce.commands.processes import default_host
+from askonce.commands.processes import host
+from askonce.config.describe import without_credentials
 from askonce.config.settings import Settings
 from askonce.runtime.datadir import held
-from askonce.runtime.signals import stop_event
+from askonce.runtime.signals import finished, stop_event
 from askonce.runtime.supervisor import Crew, Supervisor
 from askonce.stores.registry import STORES
 from askonce.telemetry.logs import Log, set_up
@@ -29,17 +30,11 @@ async def _up(settings: Settings, config: Path | None) -> int:
         _say(line)
     supervisor = Supervisor(crew(settings, config, os.environ), Log("up"), _say)
     try:
-        starting = asyncio.create_task(supervisor.start(), name="start")
-        stopped = asyncio.create_task(stop.wait(), name="stop")
-        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            host, port = supervisor.address
-            shown = "127.0.0.1" if host == "0.0.0.0" else host
-            _say(f"ready: http://{shown}:{port}/v1   metrics: http://{shown}:{port}/metrics   Ctrl-C stops")
-        else:
-            starting.cancel()
-        await stopped
+        if await finished(supervisor.start(), before=stop):
+            address, port = supervisor.address
+            shown = f"http://{_in_url(address)}:{port}"
+            _say(f"ready: {shown}/v1   metrics: {shown}/metrics   Ctrl-C stops")
+            await stop.wait()
         _say("stopping: requests first, then the queue")
     finally:
         await supervisor.stop()
@@ -54,7 +49,7 @@ def crew(settings: Settings, config: Path | None, environment: Mapping[str, str]
     configured = [] if config is None else ["--config", str(config)]
     return Crew(
         settings=settings,
-        host=default_host(settings),
+        host=host(settings),
         port=proxy.port,
         frontends=max(1, (os.cpu_count() or 2) - 1) if proxy.frontends is None else proxy.frontends,
         writers=proxy.writers if needs_writers else 0,
@@ -74,8 +69,14 @@ def introduction(settings: Settings) -> list[str]:
     return lines
 
 
+def _in_url(address: str) -> str:
+    """An address as a URL has it; one that stands for all of them as this machine's own."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+    return f"[{shown}]" if ":" in shown else shown
+
+
 def _providers(settings: Settings) -> str:
-    bases = dict.fromkeys(one.api_base for one in settings.deployments if one.unsupported is None)
+    bases = dict.fromkeys(without_credentials(one.api_base) for one in settings.deployments if one.unsupported is None)
     keys = "each client's own key" if any(one.api_key is None for one in settings.deployments) else "configured keys"
     return f"{', '.join(bases) or 'none that can be served'}, with {keys}"
 

@@ -9,8 +9,11 @@ import asyncio
 import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import orjson
+
+_GO: Final = b"go\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,12 @@ class Orders:
 
 
 class ChildLink:
-    """The child's end."""
+    """The child's end. `listen` runs as long as the child does."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, orders: Orders) -> None:
         self._reader = reader
         self._writer = writer
+        self._go = asyncio.Event()
         self.orders = orders
 
     @classmethod
@@ -34,20 +38,21 @@ class ChildLink:
         reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=fd))
         return cls(reader, writer, Orders(**orjson.loads(await reader.readline())))
 
+    async def listen(self, stop: asyncio.Event) -> None:
+        """Hears "go", and sets `stop` when the supervisor has gone."""
+        with suppress(ConnectionError):
+            while word := await self._reader.readline():
+                if word == _GO:
+                    self._go.set()
+        stop.set()
+
     async def ready(self) -> None:
         """Says so, and waits for the others."""
         await self._say({"ready": True})
-        await self._reader.readline()
+        await self._go.wait()
 
     async def failed(self, why: str) -> None:
         await self._say({"failed": why})
-
-    async def broken(self, stop: asyncio.Event) -> None:
-        """Sets `stop` when the supervisor has gone."""
-        with suppress(ConnectionError):
-            while await self._reader.readline():
-                pass
-        stop.set()
 
     async def _say(self, word: dict[str, object]) -> None:
         with suppress(ConnectionError):
@@ -66,7 +71,12 @@ class ParentLink:
     async def open(cls, orders: Orders) -> "tuple[ParentLink, socket.socket]":
         """The parent's end, and the socket that the child is to inherit (close it here once the child runs)."""
         ours, theirs = socket.socketpair()
-        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
         writer.write(orjson.dumps(asdict(orders)) + b"\n")
         return cls(reader, writer), theirs
 
@@ -80,7 +90,7 @@ class ParentLink:
         return "it ended before it was ready; its log lines say why"
 
     def go(self) -> None:
-        self._writer.write(b"go\n")
+        self._writer.write(_GO)
 
     def close(self) -> None:
         self._writer.close()

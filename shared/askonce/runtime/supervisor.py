@@ -4,14 +4,15 @@ The port opens only when everything behind it is ready. Nothing here knows what 
 """
 
 import asyncio
-import shutil
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from askonce.config.settings import Settings
-from askonce.core.errors import AskonceError, ConfigError
-from askonce.runtime.children import Child, ChildError, spawn
+from askonce.core.errors import BusUnavailable, ConfigError
+from askonce.runtime.children import Child, ChildError, spawned
+from askonce.runtime.drain import Drain
 from askonce.runtime.link import Orders, ParentLink
 from askonce.runtime.queue import NatsServer
 from askonce.telemetry.logs import Log
@@ -34,6 +35,7 @@ class Crew:
     writers: int
     command: Callable[[str], list[str]]
     environment: Mapping[str, str]
+    folder: Path | None = None
 
 
 class Supervisor:
@@ -59,10 +61,14 @@ class Supervisor:
         return str(host), int(port)
 
     async def start(self) -> None:
-        """Brings everything up, then opens the port. Raises ConfigError or ChildError, naming the part and why."""
+        """Brings everything up, then opens the port. Raises ConfigError or ChildError, naming the part and why.
+
+        Whether it ends well, raises or is cancelled: `stop` is due.
+        """
         self._socket = _bind(self._crew.host, self._crew.port)
-        shutil.rmtree(self._metrics_dir, ignore_errors=True)
-        self._metrics_dir.mkdir(mode=0o700, parents=True)
+        self._metrics_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in self._metrics_dir.glob("*_*.db"):  # the last run's; whatever else lies there is not ours
+            old.unlink(missing_ok=True)
         urls = await self._start_queue()
         for role, count in (("writer", self._crew.writers), ("frontend", self._crew.frontends)):
             fd = self._socket.fileno() if role == "frontend" else None
@@ -83,7 +89,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """In order: frontends finish their requests and publishes, writers their batches, then the queue ends."""
-        grace = 2 * self._proxy.drain_seconds + 5.0
+        grace = Drain(self._proxy.drain_seconds).longest
         if self._socket is not None:
             self._socket.close()
         for role in ("frontend", "writer"):
@@ -108,12 +114,10 @@ class Supervisor:
     async def _start_nats(self) -> asyncio.subprocess.Process:
         if self._nats is None:
             raise RuntimeError("no embedded queue")
-        process = await spawn(self._nats.command(), environment={}, quiet=True)
         try:
-            await self._nats.ready(process)
-        except AskonceError as error:
-            if process.returncode is None:
-                process.kill()
+            async with spawned(self._nats.command(), environment={}, quiet=True) as process:
+                await self._nats.ready(process)
+        except BusUnavailable as error:
             raise ChildError(f"nats-server: {error}") from None
         return process
 
@@ -129,25 +133,14 @@ class Supervisor:
         link, theirs = await ParentLink.open(orders)
         fds = [theirs.fileno()] if orders.socket_fd is None else [theirs.fileno(), orders.socket_fd]
         command = [*self._crew.command(role), "--supervised", str(theirs.fileno()), "--name", name]
-        environment = {
-            **self._crew.environment,
-            FOLDER: str(self._metrics_dir.absolute()),
-            "ASKONCE_DATA_DIR": str(self._proxy.data_dir.absolute()),
-            "ASKONCE_LOG_LEVEL": self._proxy.log_level,
-        }
-        process = await spawn(command, environment=environment, fds=fds)
-        theirs.close()
         try:
-            async with asyncio.timeout(_READY_WITHIN):
-                why = await link.answer()
-        except TimeoutError:
-            why = f"not ready within {_READY_WITHIN:.0f} s"
-        if why is not None:
+            async with spawned(command, environment=self._environment(), folder=self._crew.folder, fds=fds) as process:
+                theirs.close()
+                await _ready(name, link)
+        except BaseException:
+            theirs.close()
             link.close()
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-            raise ChildError(f"{name}: {why}")
+            raise
         previous = self._links.get(name)
         if previous is not None:
             previous.close()
@@ -155,6 +148,24 @@ class Supervisor:
         if self._open:
             link.go()
         return process
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **self._crew.environment,
+            FOLDER: str(self._metrics_dir.absolute()),
+            "ASKONCE_DATA_DIR": str(self._proxy.data_dir.absolute()),
+            "ASKONCE_LOG_LEVEL": self._proxy.log_level,
+        }
+
+
+async def _ready(name: str, link: ParentLink) -> None:
+    try:
+        async with asyncio.timeout(_READY_WITHIN):
+            why = await link.answer()
+    except TimeoutError:
+        why = f"not ready within {_READY_WITHIN:.0f} s"
+    if why is not None:
+        raise ChildError(f"{name}: {why}")
 
 
 def _bind(host: str, port: int) -> socket.socket:
