@@ -1,0 +1,297 @@
+"""The pages for users say what the code does: its tables and enums are read, and the pages held against them."""
+
+import asyncio
+import os
+import re
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import nats
+import orjson
+import pytest
+from nats.js.api import ConsumerConfig, StreamConfig
+
+from askonce.bus import names, streams
+from askonce.bus.server import server_config
+from askonce.calls.table import ENDPOINTS
+from askonce.config.cache import DEFAULT_TTLS
+from askonce.config.known import UNBUILT_STORES
+from askonce.config.providers import SERVED
+from askonce.config.redis import PLACE
+from askonce.config.settings import ProxySettings
+from askonce.core.control import NOTHING, read_controls
+from askonce.core.errors import RequestError
+from askonce.core.events import Answered
+from askonce.core.policy import SkipReason, Why
+from askonce.core.wire import encode
+from askonce.frontend.admin import Admin
+from askonce.frontend.observe import Result
+from askonce.frontend.outbox import Dropped
+from askonce.runtime.queue import NatsServer as OwnServer
+from askonce.stores.guards import Outcome
+from askonce.stores.memory import SOURCE, Left
+from askonce.stores.registry import STORES
+from askonce.telemetry.metrics import METRICS, Metric
+from askonce.writer.settle import Refusal, RejectReason, RetryReason
+from tests.e2e.solo import solo
+from tests.e2e.stack import config
+from tests.servers import NatsServer
+
+DOCS = Path(__file__).parents[2] / "docs"
+SETTINGS = ProxySettings()
+SPAN = re.compile(r"`([^`]+)`")
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def part(text: str, heading: str) -> str:
+    """What stands under a heading, up to the next one."""
+    assert f"\n{heading}\n" in text, heading
+    return re.split(r"^#+ ", text.partition(f"\n{heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all tables, heads left out."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rules = [n for n, line in enumerate(lines) if line.startswith("|---")]
+    body = [line for n, line in enumerate(lines) if n not in rules and n + 1 not in rules]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in body]
+
+
+def words(text: str) -> list[str]:
+    """What the first cells of a table name."""
+    return [word for row in rows(text) for word in SPAN.findall(row[0])]
+
+
+# -- http.md ---------------------------------------------------------------------------------------------------------
+
+HTTP = page("http.md")
+
+
+def routes() -> list[tuple[str, str, bool]]:
+    """Method, path, and whether a key is needed, as the page has them."""
+    table = rows(part(HTTP, "## Routes"))
+    return [(method, path, key == "yes") for method, paths, key, _ in table for path in SPAN.findall(paths)]
+
+
+def test_every_route_stands_there_and_no_other() -> None:
+    admin: Any = Admin(**dict.fromkeys((field.name for field in fields(Admin)), None))  # type: ignore[arg-type]
+    cached = {("POST", prefix + endpoint.path) for endpoint in ENDPOINTS for prefix in ("/v1", "")}
+    told = [(method, path) for method, path, _ in routes()]
+    assert sorted(told) == sorted(cached | admin.routes().keys())
+    mentioned = set(re.findall(r"`(/[a-z0-9/_]+)`", HTTP)) | set(re.findall(r"`?(?:GET|POST) `?(/[a-z0-9/_]+)", HTTP))
+    assert mentioned - {"/cache/"} <= {path for _, path in told}
+
+
+async def test_the_routes_are_there_and_need_a_key_where_the_page_says_so(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    try:
+        text = config("http://127.0.0.1:9", "  cache: true\n  cache_params: {type: local}\n")
+        async with solo(tmp_path, text, server, ASKONCE_MASTER_KEY="sk-master") as client:
+            for method, path, key in routes():
+                answer = await client.send(method, path)
+                assert (answer.status == 401) == key, path
+                assert answer.status in {200, 401}, path
+    finally:
+        server.stop()
+
+
+def test_every_word_of_a_reason_stands_there() -> None:
+    sources = {SOURCE, *(row.name for row in STORES.values() if row.shared)}
+    told = words(part(HTTP, "### Words of `detail`"))
+    assert sorted(told) == sorted({*Why, *SkipReason, *sources, "refused"})
+
+
+def test_every_control_is_one_that_is_read() -> None:
+    told = words(part(HTTP, "## The `cache` object"))
+    assert len(told) == 7
+    for name in told:
+        with pytest.raises(RequestError) as refusal:
+            read_controls({name: []}, None)
+        assert refusal.value.param == f"cache.{name}"
+    directives = words(part(HTTP, "### Cache-Control"))
+    assert len(directives) == 4
+    for directive in directives:
+        assert read_controls(None, directive.replace("N", "5")) != NOTHING
+    assert read_controls(None, "s-maxage=5") == NOTHING
+
+
+# -- metrics.md ------------------------------------------------------------------------------------------------------
+
+WORDS: dict[str, Iterable[str]] = {
+    "`result`": Result,
+    "`source`": [SOURCE, *(row.name for row in STORES.values() if row.shared), "missing"],
+    "`store`": [row.name for row in STORES.values() if row.shared],
+    "`call_type`": [endpoint.name for endpoint in ENDPOINTS],
+    "`status`": ["2xx", "3xx", "4xx", "5xx", "error"],
+    "`kind`": ["prompt", "completion"],
+    "`outcome` of reads": Outcome,
+    "`outcome` of writes": ["ok", "unavailable", "refused", "failed"],
+    "`reason` of `askonce_skipped_total`": [*SkipReason, *(why for why in Why if why is not Why.NO_CACHE)],
+    "`reason` of `askonce_memory_evictions_total`": Left,
+    "`reason` of `askonce_outbox_dropped_total`": Dropped,
+    "`reason` of `askonce_writer_refused_total`": Refusal,
+    "`reason` of `askonce_writer_retries_total`": RetryReason,
+    "`reason` of `askonce_writer_dead_letters_total`": RejectReason,
+}
+
+
+def wrapped(lines: Iterable[str]) -> str:
+    return "\n".join(
+        textwrap.fill(line, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for line in lines
+    )
+
+
+def described(metric: Metric) -> str:
+    labels = "".join(f", `{label}`" for label in metric.labels)
+    largest = " Of several processes, the largest." if metric.gauge == "livemax" else ""
+    return f"- `{metric.name}` ({metric.kind}{labels}): {metric.help}{largest}"
+
+
+def test_the_metrics_are_those_of_the_table() -> None:
+    text = page("metrics.md")
+    for heading, expected in (
+        ("## All metrics", wrapped(map(described, METRICS))),
+        ("## Words in labels", wrapped(f"- {label}: {', '.join(f'`{w}`' for w in v)}" for label, v in WORDS.items())),
+    ):
+        mend = f"docs/metrics.md: under '{heading}' put\n\n{expected}\n"
+        assert part(text, heading).strip() == expected, mend
+
+
+# -- litellm.md, stores.md -------------------------------------------------------------------------------------------
+
+
+def test_what_is_built_and_what_is_not() -> None:
+    text = page("litellm.md")
+    missing = part(text, "## Not built yet")
+    assert all(f"`{name}`" in missing for name in UNBUILT_STORES)
+    built = part(text, "## Works as documented")
+    assert all(f"`{prefix}/…`" in built for prefix in SERVED)
+    assert all(f"`{name}`" in built for name in STORES)
+    assert all(f"`/v1{endpoint.path}`" in built for endpoint in ENDPOINTS)
+    served = {path for _, path, _ in routes()}
+    assert not served & set(SPAN.findall(missing))
+
+
+def test_the_stores_and_their_defaults() -> None:
+    text = page("stores.md")
+    assert [heading for heading in re.findall(r"^## (\S+)$", text, re.MULTILINE) if heading in STORES] == list(STORES)
+    table = {row[0]: row[1:] for row in rows(text)}
+    lives = [DEFAULT_TTLS[name] for name in STORES]
+    assert table["entries live, where nobody says"] == ["without an end" if s is None else f"{s:g} s" for s in lives]
+    reads = [row.deadline for row in STORES.values()]
+    assert table["a read may take"] == ["no time limit" if s is None else f"{s * 1000:g} ms" for s in reads]
+    assert table["writers"] == ["yes" if row.shared else "none" for row in STORES.values()]
+    assert all(f"`{name}`" in text for name in PLACE)
+    for name, size in re.findall(r"`(?:askonce: )?(\w+_bytes)` \((\d+ \w+)\)", text):
+        number, unit = size.split()
+        assert getattr(SETTINGS, name) == int(number) << {"KiB": 10, "MiB": 20, "GiB": 30}[unit], name
+
+
+# -- queue.md --------------------------------------------------------------------------------------------------------
+
+QUEUE = page("queue.md")
+SECONDS = {"duplicate_window", "max_age", "ack_wait"}
+
+
+def settings_of(what: StreamConfig | ConsumerConfig, *left: str) -> dict[str, str]:
+    """What is set on purpose, written as on the page."""
+    named = {"name", "description", "durable_name", "filter_subject", *left}
+    plain = type(what)()
+    found = {}
+    for field in fields(what):
+        value = getattr(what, field.name)
+        if field.name not in named and value != getattr(plain, field.name):
+            text = value[0] if isinstance(value, list) else value
+            text = str(text).lower() if isinstance(text, bool) else getattr(text, "value", text)
+            found[field.name] = f"`{text:g}` s" if field.name in SECONDS else f"`{text}`"
+    return found
+
+
+def told(heading: str) -> dict[str, str]:
+    return {row[0].strip("`"): row[1] for row in rows(part(QUEUE, heading))}
+
+
+def test_streams_and_consumers_are_set_as_the_page_says() -> None:
+    for stream in streams._streams(SETTINGS):
+        shown = told(f"### `{stream.name}`")
+        expected = settings_of(stream)
+        # what is nats-py's own default is set on purpose too
+        expected |= {name: f"`{getattr(stream, name).value}`" for name in ("retention", "discard", "storage")}
+        assert shown == expected, stream.name
+    durable = streams._durable("disk", "x", streams.ACK_WAIT)
+    expected = settings_of(durable) | {name: f"`{getattr(durable, name).value}`" for name in
+                                       ("deliver_policy", "ack_policy")}  # fmt: skip
+    assert told("## Consumers") == expected
+
+
+def test_the_roles_may_do_what_the_page_says() -> None:
+    password = "x" * 16
+    text = server_config(
+        settings=SETTINGS, store_dir=Path("/x"), frontend_password=password, writer_password=password,
+        admin_password=password,
+    )  # fmt: skip
+    users = re.findall(r'user: "(\w+)".*?publish: \{ allow: (\[.*?\]) \}, subscribe: \{ allow: (\[.*?\]) \}', text)
+    assert [user for user, _, _ in users] == ["frontend", "writer", "admin"]
+    for user, publish, subscribe in users:
+        may_publish, may_subscribe = part(QUEUE, f"### `{user}`").split("- publish: ")[1].split("- subscribe: ")
+        assert sorted(SPAN.findall(may_publish)) == sorted(orjson.loads(publish)), user
+        assert sorted(SPAN.findall(may_subscribe)) == sorted(orjson.loads(subscribe)), user
+
+
+def test_the_words_of_a_dead_letter() -> None:
+    expected = [*RejectReason, names.REASON, names.SUBJECT, names.DELIVERIES, names.TIME]
+    assert words(part(QUEUE, "## Dead letters")) == expected
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Path]:
+    """A working directory in whose `.askonce` the server of `up` runs."""
+    server = OwnServer(tmp_path / ".askonce" / "nats", SETTINGS)
+    process = await asyncio.create_subprocess_exec(*server.command())
+    try:
+        await server.ready(process)
+        yield tmp_path
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def run(*command: str, cwd: Path, url: str = "") -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, env={**os.environ, "NATS_URL": url}
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return printed.decode().strip()
+
+
+async def test_dead_letters_can_be_seen_and_replayed_by_hand(home: Path) -> None:
+    (shell,) = re.findall(r"```sh\n(.*?)```", QUEUE, re.DOTALL)
+    show, replay = re.findall(r"```python\n(.*?)```", QUEUE, re.DOTALL)
+    url = await run("sh", "-c", f'{shell}\necho "$NATS_URL"', cwd=home)
+    client = await nats.connect(url)
+    js = client.jetstream()
+    await streams.ensure_streams(js, SETTINGS, update=False)
+    frame = encode(Answered("made-once", 1.0, ()))
+    for reason, data in (("failed", frame), ("poison", b"what is this")):
+        headers = {names.REASON: reason, names.SUBJECT: names.answered("disk")}
+        await js.publish(names.dead("disk"), data, headers=headers)
+
+    shown = await run(sys.executable, "-c", show, cwd=home, url=url)
+    assert shown.splitlines()[0] == "1 failed askonce.answered.disk"
+    assert "made-once" in shown.splitlines()[1]
+    assert shown.splitlines()[2:] == ["2 poison askonce.answered.disk"]
+
+    assert await run(sys.executable, "-c", replay, cwd=home, url=url) == "replayed 1"
+    assert (await js.get_msg(names.STREAM, 1)).data == frame
+    assert (await js.stream_info(names.DEAD_STREAM)).state.messages == 0
+    await client.close()
