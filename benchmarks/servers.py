@@ -164,7 +164,7 @@ def _floor(place: Place) -> Start:
 
 FLOOR = "floor"
 SERVERS = (
-    Server("askonce", "askonce, memory tier", _askonce("disk", memory=True)),
+    Server("askonce", "askonce, memory tier before disk", _askonce("disk", memory=True)),
     Server("askonce-disk", "askonce, disk only", _askonce("disk", memory=False), ("hit",)),
     Server("askonce-redis", "askonce, redis only", _askonce("redis", memory=False), ("hit", "miss"), redis=True),
     Server("litellm-local", "LiteLLM, local cache", _litellm("local")),

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         parts.add_argument("--host", metavar="H", help="address to listen on (default: 127.0.0.1 without a master key)")
         parts.add_argument("--port", type=_port, metavar="P", help="port to listen on (default: 4000)")
     for parts in (whole, reading, writing):
-        parts.add_argument("--nats", metavar="URL", help="a NATS server with JetStream (default for `up`: its own)")
+        parts.add_argument("--nats", metavar="URL", help="a NATS server with JetStream; `up` has its own")
     for parts in (reading, writing):
         parts.add_argument("--supervised", type=int, help=argparse.SUPPRESS)
         parts.add_argument("--name", help=argparse.SUPPRESS)
@@ -93,8 +93,8 @@ def _between(text: str, least: int, most: int, expected: str) -> int:
     return int(text)
 
 
-def _load(options: argparse.Namespace) -> Settings:
-    """The settings in force. What the command line says stands in for the variable of the same name, and wins."""
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    """What the command line says stands in for the variable of the same name, and wins."""
     said = {
         f"ASKONCE_{name.upper()}": str(value)
         for name in ("host", "port", "frontends", "writers", "data_dir")
@@ -102,11 +102,15 @@ def _load(options: argparse.Namespace) -> Settings:
     }
     if getattr(options, "nats", None) is not None:
         said["ASKONCE_NATS_URL"] = options.nats
-    return load(getattr(options, "config", None), os.environ | said, cwd=Path.cwd())
+    return os.environ | said
+
+
+def _load(options: argparse.Namespace) -> Settings:
+    return load(options.config, _environment(options), cwd=Path.cwd())
 
 
 def _up(options: argparse.Namespace) -> int:
-    return up(_load(options), options.config)
+    return up(_load(options), options.config, _environment(options))
 
 
 def _frontend(options: argparse.Namespace) -> int:

@@ -95,7 +95,7 @@ def test_only_unsupported_deployments_are_400_and_say_why() -> None:
         with pytest.raises(RequestError, match="not built yet") as refused:
             deployments.route("claude")
         assert (refused.value.status, refused.value.param) == (400, "model")
-    assert deployments.names == ["claude"]
+    assert deployments.names == []
 
 
 def test_of_a_group_only_those_that_can_serve_are_asked() -> None:

@@ -1,5 +1,6 @@
 """One request as it was put: read, checked, and taken apart, before anything is looked up."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,6 +22,7 @@ FORWARDED_WITH_CREDENTIAL: Final = ("OpenAI-Organization", "OpenAI-Project")
 _UNREADABLE: Final = (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, ConnectionError)
 # What aiohttp's parser of forms raises for a wrong boundary, charset, coding or head of a part.
 _BROKEN_FORM: Final = (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError)
+_BODY_SECONDS: Final = 300.0  # for a whole request: who sends a byte a minute holds a connection for ever
 _DEEPEST: Final = 254  # levels that orjson writes; it reads more
 HEARD: Final = ("Authorization", *FORWARDED, *FORWARDED_WITH_CREDENTIAL)
 
@@ -57,7 +59,12 @@ async def read_body(request: web.BaseRequest) -> bytes:
     """Raises RequestError: 413 above the limit, 400 for a body that broke off or is not coded as its head says."""
     await _go_on(request)
     try:
-        return await request.read()
+        if request.content.is_eof():  # as nearly always: it came with the head
+            return await request.read()
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise RequestError(408, f"The body did not arrive within {_BODY_SECONDS:.0f} s.", param="body") from None
     except _UNREADABLE as error:
         raise _unreadable(request, error) from None
 
@@ -99,7 +106,10 @@ async def _receive_form(request: web.BaseRequest) -> MultiMapping[Any]:
         raise bad_request("This route takes multipart/form-data.", "file")
     await _go_on(request)
     try:
-        return await request.post()
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await request.post()
+    except TimeoutError:
+        raise RequestError(408, f"The body did not arrive within {_BODY_SECONDS:.0f} s.", param="body") from None
     except _UNREADABLE as error:
         raise _unreadable(request, error) from None
     except _BROKEN_FORM:

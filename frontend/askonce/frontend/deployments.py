@@ -49,8 +49,8 @@ class Deployments:
 
     @property
     def names(self) -> list[str]:
-        """The models that have a name of their own, in the file's order."""
-        return list(self._exact)
+        """The models that have a name of their own and can be served, in the file's order."""
+        return [name for name, members in self._exact.items() if any(one.unsupported is None for one in members)]
 
     def route(self, model: str) -> Route:
         """Raises RequestError: 404 for a name that nothing answers to, 400 where only unsupported deployments do,

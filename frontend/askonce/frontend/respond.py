@@ -89,7 +89,7 @@ def break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:
 
 
 def upstream_failure(error: UpstreamError, cache_status: str) -> web.Response:
-    message = f"{type(error).__name__}: {error}."
+    message = f"The provider gave no answer: {error}."
     return openai_error(error.status, message, "upstream_error", None, None, {"Cache-Status": cache_status})
 
 

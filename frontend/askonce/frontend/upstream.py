@@ -3,6 +3,7 @@
 aiohttp's exceptions end here: everything above sees UpstreamUnavailable and UpstreamTimeout.
 """
 
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -172,7 +173,10 @@ def _translated() -> Iterator[None]:
         yield
     except TimeoutError:
         raise UpstreamTimeout("the provider did not answer in time") from None
+    except aiohttp.ClientConnectorDNSError as error:
+        raise UpstreamUnavailable(f"no connection to {error.host}: the name is not known") from None
     except aiohttp.ClientConnectorError as error:
-        raise UpstreamUnavailable(f"no connection to the provider: {type(error).__name__}") from None
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise UpstreamUnavailable(f"no connection to {error.host}: {reason}") from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamUnavailable(f"the provider's answer broke off: {type(error).__name__}") from None

@@ -167,7 +167,8 @@ class Link:
         self.session += 1
         self._move()
         self._logged.clear()
-        self._log.info("bus_connected", server=self.where, session=self.session)
+        told = self._log.debug if self.session == 1 else self._log.info  # the first is what "ready" says
+        told("bus_connected", server=self.where, session=self.session)
 
     async def _on_disconnect(self) -> None:
         self._move()

@@ -51,7 +51,7 @@ def frontend(settings: Settings, *, supervised: int | None, name: str) -> int:
         try:
             await service.listen(address)
         except OSError as error:
-            taken = f"a free port ({error.strerror})"
+            taken = f"cannot be had ({error.strerror}); choose another with --port"
             raise ConfigError("askonce frontend", f"--port {address.port}", taken) from None
         if orders is None:
             log.info("ready", host=address.host, port=address.port)

@@ -17,25 +17,28 @@ from askonce.stores.registry import STORES
 from askonce.telemetry.logs import Log, set_up
 
 
-def up(settings: Settings, config: Path | None) -> int:
-    """Runs until SIGTERM or Ctrl-C. Raises ConfigError or ChildError when a part cannot start, saying which."""
+def up(settings: Settings, config: Path | None, environment: Mapping[str, str]) -> int:
+    """Runs until SIGTERM or Ctrl-C. `environment` is what the settings were read from: children read it too.
+
+    Raises ConfigError or ChildError when a part cannot start, saying which.
+    """
     set_up("up", settings.proxy.log_level)
     with held(settings.proxy.data_dir):
-        return asyncio.run(_up(settings, config))
+        return asyncio.run(_up(settings, config, environment))
 
 
-async def _up(settings: Settings, config: Path | None) -> int:
+async def _up(settings: Settings, config: Path | None, environment: Mapping[str, str]) -> int:
     stop = stop_event()
     for line in introduction(settings):
         _say(line)
-    supervisor = Supervisor(crew(settings, config, os.environ), Log("up"), _say)
+    supervisor = Supervisor(crew(settings, config, environment), Log("up"), _say)
     try:
         if await finished(supervisor.start(), before=stop):
             address, port = supervisor.address
             shown = f"http://{_in_url(address)}:{port}"
             _say(f"ready: {shown}/v1   metrics: {shown}/metrics   Ctrl-C stops")
             await stop.wait()
-        _say("stopping: requests first, then the queue")
+        _say("stopping: requests first, then the queue (Ctrl-C again does not wait)")
     finally:
         await supervisor.stop()
     _say("stopped")
@@ -63,8 +66,12 @@ def introduction(settings: Settings) -> list[str]:
     lines = [f"askonce {importlib.metadata.version('askonce')} ({settings.source})"]
     lines.append(f"  provider   {_providers(settings)}")
     lines.append(f"  store      {_store(settings)}")
+    lines.extend(
+        f"  not served {one.pattern}: {one.unsupported}" for one in settings.deployments if one.unsupported is not None
+    )
     if settings.ignored:
-        lines.append(f"  ignored    {len(settings.ignored)} settings without effect here:")
+        count = len(settings.ignored)
+        lines.append(f"  ignored    {count} setting{'' if count == 1 else 's'} without effect here:")
         lines.extend(f"             - {one}" for one in settings.ignored)
     return lines
 
@@ -76,9 +83,12 @@ def _in_url(address: str) -> str:
 
 
 def _providers(settings: Settings) -> str:
-    bases = dict.fromkeys(without_credentials(one.api_base) for one in settings.deployments if one.unsupported is None)
-    keys = "each client's own key" if any(one.api_key is None for one in settings.deployments) else "configured keys"
-    return f"{', '.join(bases) or 'none that can be served'}, with {keys}"
+    served = [one for one in settings.deployments if one.unsupported is None]
+    if not served:
+        return "none that can be served"
+    bases = dict.fromkeys(without_credentials(one.api_base) for one in served)
+    keys = "each client's own key" if any(one.api_key is None for one in served) else "configured keys"
+    return f"{', '.join(bases)}, with {keys}"
 
 
 def _store(settings: Settings) -> str:

@@ -30,4 +30,9 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def _without_values(problem: str) -> str:
     """PyYAML's words up to what it quotes from the file: an unquoted password may begin with `!`, `&` or `*`."""
-    return re.sub(r"'(?!<|.'(?!.)|.' ).*", "(a value that needs quotes)", problem)
+    if r"'\t'" in problem:
+        return "a tab; YAML takes spaces only"
+    expected = re.split(r",? but |\bfound\b", problem)[0]
+    words = expected.split("'")  # every other one is quoted; a single character is YAML's, what is longer is the file's
+    cut = next((n for n in range(1, len(words), 2) if len(words[n]) > 1), len(words))
+    return "'".join(words[:cut]).strip() or "a value that needs quotes"

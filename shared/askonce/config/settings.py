@@ -90,8 +90,8 @@ class ProxySettings(BaseSettings):
     )
     cache_scope: Scope | None = Field(
         default=None,
-        description="Who shares answers: global, team or key. Default: global, but by credential where the "
-        "client's own key pays.",
+        description="Who shares answers: global, or key (by credential; team is the same until there are teams). "
+        "Default: global, but by credential where the client's own key pays.",
     )
     memory_bytes: int = Field(
         default=256 << 20, ge=0, description="Size of each frontend's memory tier; 0 turns it off."
@@ -122,7 +122,10 @@ class ProxySettings(BaseSettings):
         default=10.0, gt=0, description="Longest wait for a connection to the provider."
     )
     drain_seconds: float = Field(
-        default=30.0, gt=0, description="Longest wait at shutdown for requests, then for the outbox."
+        default=30.0,
+        gt=0,
+        description="For requests and arriving answers together at shutdown; the outbox then has a quarter of it "
+        "at least.",
     )
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port for `/metrics` of a writer run by hand."

@@ -9,11 +9,19 @@ _INSISTING: Final = 1.0  # seconds that work has to tidy up in, before it is can
 
 
 def stop_event() -> asyncio.Event:
-    """An event that the first SIGTERM or SIGINT sets. Must be called on the running loop, once a process."""
+    """An event that the first SIGTERM or SIGINT sets. Must be called on the running loop, once a process.
+
+    A second Ctrl-C does not wait for the drain: it ends the process as if there were no such event.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def first() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, first)
     return stop
 
 

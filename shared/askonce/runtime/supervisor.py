@@ -178,5 +178,9 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise ConfigError("askonce up", f"--host {host} --port {port}", f"a free address ({error.strerror})") from None
+        raise ConfigError(
+            "askonce up",
+            f"--host {host} --port {port}",
+            f"cannot be had ({error.strerror}); choose another with --port",
+        ) from None
     return listening

@@ -65,7 +65,8 @@ def _redis_writer(settings: Settings, clock: Clock) -> Writer:
 
 
 def _nothing(settings: Settings, _clock: Clock) -> NoReturn:
-    raise ConfigError(settings.source, "cache_params.type", f"a store behind memory, not {settings.cache.type}")
+    expected = f"a store that writers write; {settings.cache.type} lives in the frontends' memory and needs no writer"
+    raise ConfigError(settings.source, "cache_params.type", expected)
 
 
 _ROWS: Final = (

@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -17,7 +18,9 @@ class _JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "process": self._process,
             "event": record.getMessage(),
