@@ -35,7 +35,7 @@ from askonce.writer.settle import (
 from askonce.writer.sweep import sweep_until
 
 BATCH: Final = 256  # one durable commit of the disk store costs the same for 256 entries as for one
-_WAIT: Final = 1.0  # seconds for the first message of a batch; also the longest that a stop goes unnoticed
+_WAIT: Final = 0.25  # seconds for the first message of a batch; also the longest that a stop goes unnoticed
 _GAUGE_EVERY: Final = 5.0
 _AWAY: Final = 0.5  # seconds before asking a queue that is away again
 
