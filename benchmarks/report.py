@@ -108,7 +108,7 @@ def page(shown: str, absent: dict[str, str], command: str, rounds: int, seconds:
 Written by `{command.strip()}` on {datetime.now(UTC):%Y-%m-%d}; set up by `sh benchmarks/setup.sh`.
 
 {machine}. The server under test has one core; wrk, the mock provider and
-redis-server have the other. Every number is the median of {rounds} interleaved rounds of {seconds} s, twice that from
+redis-server have the other. Every number is {_of(rounds)} of {seconds} s, twice that from
 256 connections on.
 
 {_versions()}
@@ -130,6 +130,10 @@ How to read it:
 ## Results
 
 {shown}"""
+
+
+def _of(rounds: int) -> str:
+    return "from one round" if rounds == 1 else f"the median of {rounds} interleaved rounds"
 
 
 def _versions() -> str:

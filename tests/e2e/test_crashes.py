@@ -144,15 +144,18 @@ async def test_what_is_killed_under_up_is_replaced_and_nothing_is_lost(tmp_path)
 
 
 async def kill_one(process: Process, role: str) -> None:
-    """Returns once another one has taken its place."""
+    """Returns once another one has taken its place, and does its work."""
     before = process.children(role)
+    restarts = process.output.count('"event":"child_restarted"')
     os.kill(before[0], signal.SIGKILL)
 
     async def replaced() -> bool:
-        now = process.children(role)
-        return len(now) == len(before) and before[0] not in now
+        return process.output.count('"event":"child_restarted"') > restarts
 
     assert await eventually(replaced)
+    now = process.children(role)
+    assert len(now) == len(before)
+    assert before[0] not in now
 
 
 async def holds(store: Reader, keys: list[CacheKey]) -> bool:
