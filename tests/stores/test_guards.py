@@ -241,11 +241,11 @@ async def test_a_stopped_server_is_skipped_and_found_again(
     start_valkey: Callable[..., Valkey], clock: Clock, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real thing: SIGSTOP, misses, SIGCONT, hits. Nobody sees an error."""
-    monkeypatch.setattr(guards, "_PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(guards, "_PROBE_SECONDS", 0.5)
     valkey = start_valkey()
     settings = settings_of(valkey)
     writer, reader = RedisWriter(settings, "", clock), RedisReader(settings, "", clock)
-    guard = Guarded(reader, deadline=0.05, metrics=metrics, log=Log("test"), timer=time.perf_counter)
+    guard = Guarded(reader, deadline=0.5, metrics=metrics, log=Log("test"), timer=time.perf_counter)
     tier = Tiered(MemoryStore(0, metrics), guard, recheck=60.0, clock=clock)
     entry = make_entry(clock)
     await writer.put([entry])
