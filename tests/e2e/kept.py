@@ -13,6 +13,7 @@ from askonce.core.key import CacheKey
 from askonce.stores.disk import DiskReader, open_environment
 from askonce.stores.protocols import Reader
 from askonce.stores.redis import RedisReader
+from tests.e2e.queue import SETTLED_WITHIN
 from tests.e2e.stack import eventually
 from tests.servers import Valkey
 
@@ -48,13 +49,13 @@ class Backing:
         """How many of the keys the store has."""
         return sum(found is not None for found in await self.reader.get([Lookup(key) for key in keys]))
 
-    async def has_all(self, keys: Iterable[CacheKey], within: float = 20.0) -> bool:
+    async def has_all(self, keys: Iterable[CacheKey]) -> bool:
         wanted = list(keys)
 
         async def all_there() -> bool:
             return await self.count(wanted) == len(wanted)
 
-        return await eventually(all_there, within)
+        return await eventually(all_there, SETTLED_WITHIN)
 
     async def close(self) -> None:
         if self._reader is not None:

@@ -9,6 +9,9 @@ import nats
 from nats.js import JetStreamContext
 
 from askonce.bus import names
+from tests.e2e.stack import eventually
+
+SETTLED_WITHIN = 45.0  # seconds: what a dead writer held is handed out again after thirty
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,18 @@ class Queue:
         """Answers that no writer has acknowledged."""
         return (await self.js.stream_info(names.STREAM)).state.messages
 
-    async def is_empty(self) -> bool:
-        return await self.pending() == 0
+    async def empties(self) -> bool:
+        """Whether writers come to acknowledge everything."""
+
+        async def is_empty() -> bool:
+            return await self.pending() == 0
+
+        return await eventually(is_empty, SETTLED_WITHIN)
 
     async def hasten(self) -> None:
-        """Half a minute is what a writer may take for a batch; a test does not wait that long for a dead one."""
+        """Half a minute is what a writer may take for a batch; a test need not wait that long for a dead one. It may
+        have to all the same: a writer that comes back later sets this right again.
+        """
         for stream in (names.STREAM, names.TOMBSTONE_STREAM):
             config = (await self.js.consumer_info(stream, self.store)).config
             config.ack_wait = 1.0

@@ -18,7 +18,7 @@ from askonce.stores.protocols import Reader
 from tests.e2e.asking import Client
 from tests.e2e.kept import Backing, backing, disk_reader
 from tests.e2e.load import Load, metric
-from tests.e2e.queue import admin_url, administering
+from tests.e2e.queue import SETTLED_WITHIN, admin_url, administering
 from tests.e2e.stack import Parts, Process, config, eventually, parts, toy_provider, up
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -63,7 +63,7 @@ async def test_a_killed_writer_loses_nothing(scene):
     async with scene.queue() as queue:
         await queue.hasten()
         assert await scene.store.has_all(load.keys)
-        assert await eventually(queue.is_empty)
+        assert await queue.empties()
         assert await queue.dead() == []
 
 
@@ -78,7 +78,7 @@ async def test_a_killed_queue_loses_nothing_and_nobody_notices(scene):
     async with scene.queue() as queue:
         await queue.hasten()
         assert await scene.store.has_all(load.keys)
-        assert await eventually(queue.is_empty)
+        assert await queue.empties()
 
 
 async def test_a_killed_frontend_loses_nothing_that_the_queue_had(scene):
@@ -95,7 +95,7 @@ async def test_a_killed_frontend_loses_nothing_that_the_queue_had(scene):
         frontend.signal(signal.SIGKILL)
         assert await frontend.wait() == -signal.SIGKILL
         assert await scene.store.has_all(load.keys)
-        assert await eventually(queue.is_empty)
+        assert await queue.empties()
 
 
 async def test_poison_ends_among_the_dead_letters_and_holds_nothing_up(scene):
@@ -108,7 +108,7 @@ async def test_poison_ends_among_the_dead_letters_and_holds_nothing_up(scene):
             for data in poison:
                 await queue.publish(data)
         assert await scene.store.has_all(load.keys)
-        assert await eventually(queue.is_empty)
+        assert await queue.empties()
         letters = (await queue.dead())[before:]
         assert [reason for reason, _ in letters] == ["poison"] * len(poison)
         assert {data for _, data in letters} == set(poison)
@@ -131,7 +131,7 @@ async def test_what_is_killed_under_up_is_replaced_and_nothing_is_lost(tmp_path)
         async with administering(admin_url(data_dir), "disk") as queue:
             await queue.hasten()
             store = disk_reader(data_dir / "cache")
-            assert await eventually(lambda: holds(store, load.keys))
+            assert await eventually(lambda: holds(store, load.keys), SETTLED_WITHIN)
             await store.close()
             assert await queue.dead() == []
         load = Load(Client(session, url), patient=True)

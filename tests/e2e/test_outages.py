@@ -84,7 +84,7 @@ async def is_whole_again(scene: Scene, keys: list[CacheKey], name: str) -> None:
         assert await eventually(lambda client=client: outbox_is_empty(client))
     await scene.queue.hasten()
     assert await scene.store.has_all(keys)
-    assert await eventually(scene.queue.is_empty)
+    assert await scene.queue.empties()
     last = await scene.a.chat(f"{name}, afterwards")
     assert await scene.store.has_all([last.key])
     assert await eventually(lambda: hits_in_redis(scene.b, f"{name}, afterwards"))
@@ -163,7 +163,7 @@ async def test_without_writers_nothing_is_confirmed_and_what_was_deleted_stays_a
         assert not await scene.a.hits("completion", "deleted in vain"), "but it was told"
 
     await while_writers_stand_still(scene, delete)
-    assert await eventually(scene.queue.is_empty)
+    assert await scene.queue.empties()
     assert await scene.store.count(keys) == 0, "the answer was queued before the deletion, and written after it"
     assert not await scene.a.hits("completion", "deleted in vain")
 
@@ -180,7 +180,7 @@ async def test_what_is_handed_out_again_brings_nothing_deleted_back(scene):
     marker = Entry(Lookup(CacheKey("", "f" * 64)), b"{}", JSON, time.time(), None, "toy", "completion")
     await scene.queue.publish(wire.encode(Answered(uuid4().hex, time.time(), (marker,))))
     assert await scene.store.has_all([marker.key])
-    assert await eventually(scene.queue.is_empty)
+    assert await scene.queue.empties()
     assert await scene.store.entry(first.key) is None
     for client in (scene.a, scene.b):
         assert not await client.hits("completion", "deleted for good")

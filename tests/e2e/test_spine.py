@@ -87,7 +87,7 @@ async def check_the_way_of_an_answer(client: Client, process: Process, store: Ba
         finally:
             os.kill(writer, signal.SIGCONT)
         assert await store.has_all([first.key])
-        assert await eventually(queue.is_empty)
+        assert await queue.empties()
     return first.key
 
 
