@@ -1,4 +1,5 @@
 import struct
+from contextlib import nullcontext
 
 import orjson
 import pytest
@@ -104,17 +105,16 @@ def framed(kind, header):
 
 @pytest.mark.parametrize("name", DESCRIBED)
 @pytest.mark.parametrize("value", ["x", [], {}, None, -1, [1], ["a", "b"]])
-def test_a_header_of_other_types_is_none_or_an_entry(name, value):
-    """Nothing but WireError comes out of a header that somebody else wrote."""
+def test_a_header_of_other_types_is_no_entry(name, value):
+    """Nothing is bent into shape: a header that somebody else wrote is an entry of ours or a WireError."""
+    fits = repr((name, value)) in {"('ttl', None)", "('model', 'x')", "('call', 'x')"}
     header = {**DESCRIBED, name: value}
     for read, data in (
         (decode_entry, framed(b"E", header)),
         (decode, framed(b"A", {"id": "x", "asked": 1, "entries": [header]})),
     ):
-        try:
+        with nullcontext() if fits else pytest.raises(WireError):
             read(data)
-        except WireError:
-            continue
 
 
 @pytest.mark.parametrize("name", DESCRIBED)

@@ -70,7 +70,7 @@ async def test_a_killed_writer_loses_nothing(scene):
 async def test_a_killed_queue_loses_nothing_and_nobody_notices(scene):
     load = Load(scene.client)
     async with asyncio.TaskGroup() as group:
-        group.create_task(load.run("queue", MISSES // 2))
+        group.create_task(load.run("queue", MISSES))
         await load.reaches(MISSES // 8)
         await asyncio.to_thread(scene.stack.nats.kill)
         await load.goes_on(MISSES // 8)
