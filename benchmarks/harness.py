@@ -25,10 +25,15 @@ class StartError(Exception):
 
 
 class Program:
-    """One program and its children, pinned to a core, with its output in a log file."""
+    """One program and its children, pinned to a core or several ("0-1"), with its output in a log file."""
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], folder: Path, core: int, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        folder: Path,
+        core: int | str,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self._log = folder / f"{name}.log"

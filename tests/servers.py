@@ -45,7 +45,7 @@ def valkey_binary() -> str | None:
     return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
-class _Child:
+class Child:
     """One server on one port, which it keeps when it is started again."""
 
     def __init__(self, folder: Path, port: int | None) -> None:
@@ -62,6 +62,9 @@ class _Child:
     def command(self) -> list[str]:
         raise NotImplementedError
 
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
     def greeted(self, link: socket.socket) -> bool:
         """Whether the server that took this connection is ready to serve."""
         raise NotImplementedError
@@ -69,7 +72,9 @@ class _Child:
     def start(self) -> None:
         """Returns once it serves."""
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment()
+            )
         until = time.monotonic() + 15
         while time.monotonic() < until and self._process.poll() is None:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=2) as link:
@@ -116,7 +121,7 @@ class _Child:
             process.wait()
 
 
-class Valkey(_Child):
+class Valkey(Child):
     """A Valkey server that keeps nothing on disk. `options` are more of its arguments, such as
     `("--requirepass", "word")`."""
 
@@ -138,7 +143,7 @@ class Valkey(_Child):
         return link.recv(64)[:5] in {b"+PONG", b"-NOAU"}
 
 
-class NatsServer(_Child):
+class NatsServer(Child):
     """A NATS server with JetStream on files; `start` after `stop` or `kill` finds port and streams as they were.
 
     `max_payload` is in bytes; `config` is more text of its configuration file (users, limits).

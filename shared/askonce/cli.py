@@ -106,7 +106,9 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _load(options: argparse.Namespace) -> Settings:
-    return load(options.config, _environment(options), cwd=Path.cwd())
+    settings = load(options.config, _environment(options), cwd=Path.cwd())
+    os.environ |= {name: value.get_secret_value() for name, value in settings.for_libraries.items()}
+    return settings
 
 
 def _up(options: argparse.Namespace) -> int:

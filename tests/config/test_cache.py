@@ -1,15 +1,17 @@
-"""`litellm_settings.cache` and `cache_params`: which store, which lives, which Redis."""
-
-import inspect
+"""`litellm_settings.cache` and `cache_params`: which store, which lives, and what has no effect."""
 
 import pytest
-from redis.asyncio import Redis
 
-from askonce.config.redis import ARGUMENTS, PLACE
+from askonce.config.known import UNBUILT_STORES
 
 
 def cache(params: str = "", more: str = "") -> str:
     return f"litellm_settings: {{cache: true, cache_params: {{{params}}}{more}}}"
+
+
+MATCHING = "similarity_threshold: 0.8"
+QDRANT = f"type: qdrant-semantic, {MATCHING}, qdrant_collection_name: c, qdrant_api_base: 'http://q'"
+REDIS_SEMANTIC = f"type: redis-semantic, {MATCHING}"
 
 
 def test_no_cache_member_is_a_disk_store_in_the_data_directory(read, tmp_path):
@@ -74,6 +76,15 @@ def test_type(read, text, kind):
         ("type: disk", "", None, None),
         ("type: disk, ttl: '1.5', default_in_memory_ttl: 1", "", 1.5, 1),
         ("type: disk, ttl: os.environ/TTL", "", 60, None),
+        ("type: s3, s3_bucket_name: b", ", default_redis_ttl: 9, default_in_memory_ttl: 9", None, None),
+        ("type: s3, s3_bucket_name: b, ttl: 5, default_in_redis_ttl: 7, default_in_memory_ttl: 3", "", 5, 3),
+        (QDRANT, ", default_redis_ttl: 9", 86400, None),
+        (f"{QDRANT}, ttl: null", "", None, None),
+        (f"{QDRANT}, ttl: 5, default_in_redis_ttl: 7", "", 5, None),
+        (REDIS_SEMANTIC, "", 86400, None),
+        (REDIS_SEMANTIC, ", default_redis_ttl: 9", 9, None),
+        (f"{REDIS_SEMANTIC}, ttl: 5, default_in_redis_ttl: 7, default_in_memory_ttl: 3", "", 7, 3),
+        (f"{REDIS_SEMANTIC}, ttl: null", "", None, None),
     ],
 )
 def test_lives(read, params, more, ttl, memory_ttl):
@@ -92,95 +103,46 @@ def test_call_types(read):
     assert plain.cache.call_types == read(cache("type: local, supported_call_types: [acompletion]")).cache.call_types
 
 
-def test_what_belongs_to_another_store_is_told(read):
-    params = "type: local, host: h, disk_cache_dir: d, default_in_redis_ttl: 5, s3_bucket_name: b, tttl: 5"
-    assert read(cache(params)).ignored == (
-        "litellm_settings.cache_params.host: only for type redis",
-        "litellm_settings.cache_params.disk_cache_dir: only for type disk",
-        "litellm_settings.cache_params.default_in_redis_ttl: only for type redis",
-        "litellm_settings.cache_params.s3_bucket_name: not built yet",
-        "litellm_settings.cache_params.tttl: not known",
-    )
-
-
-def server(redis):
-    url = None if redis.url is None else redis.url.get_secret_value()
-    password = None if redis.password is None else redis.password.get_secret_value()
-    return url, redis.host, redis.port, password
-
-
 @pytest.mark.parametrize(
-    ("params", "environ", "expected"),
+    ("name", "why"),
     [
-        # a value of the file over the variable, name by name
-        ("", {"HOST": "e", "PORT": "1", "PASSWORD": "p"}, (None, "e", 1, "p")),
-        (", host: f", {"HOST": "e", "PORT": "1", "PASSWORD": "p"}, (None, "f", 1, "p")),
-        (", host: f, port: 2, password: q", {"HOST": "e", "PORT": "1", "PASSWORD": "p"}, (None, "f", 2, "q")),
-        (", port: '2'", {"HOST": "e"}, (None, "e", 2, None)),
-        (", host: null, port: null", {"HOST": "e", "PORT": "1"}, (None, "e", 1, None)),
-        # an address beats the host, except the variable's against a host in the file
-        ("", {"URL": "redis://u", "HOST": "e", "PASSWORD": "p"}, ("redis://u", None, 6379, None)),
-        (", host: f", {"URL": "redis://u"}, (None, "f", 6379, None)),
-        (", port: 2", {"URL": "redis://u"}, ("redis://u", None, 6379, None)),
-        (", url: 'redis://f', host: f", {"URL": "redis://u"}, ("redis://f", None, 6379, None)),
-        (", url: 'redis://f'", {"HOST": "e"}, ("redis://f", None, 6379, None)),
-        # references
-        (", host: os.environ/MINE, password: os.environ/NONE", {}, (None, "mine", 6379, None)),
-        # Kubernetes' own variable for a service called redis
-        (", host: f", {"PORT": "tcp://10.0.0.1:6379"}, (None, "f", 6379, None)),
+        ("host", "only for types redis and redis-semantic"),
+        ("redis_startup_nodes", "only for types redis and redis-semantic"),
+        ("sentinel_password", "only for types redis and redis-semantic"),
+        ("aws_iam_auth", "only for types redis and redis-semantic"),
+        ("default_in_redis_ttl", "only for types redis and redis-semantic"),
+        ("disk_cache_dir", "only for type disk"),
+        ("s3_bucket_name", "only for type s3"),
+        ("qdrant_api_base", "only for type qdrant-semantic"),
+        ("qdrant_semantic_cache_embedding_model", "only for type qdrant-semantic"),
+        ("redis_semantic_cache_index_name", "only for type redis-semantic"),
+        ("similarity_threshold", "only for types qdrant-semantic and redis-semantic"),
+        ("semantic_cache_embedding_timeout", "only for types qdrant-semantic and redis-semantic"),
+        ("max_messages", "conversations of any length are kept"),
+        ("semantic_cache_scope", "who shares answers is askonce.cache_scope"),
+        (
+            "semantic_cache_embedding_max_input_tokens",
+            "longer texts are matched exactly only; askonce.semantic_max_chars",
+        ),
+        ("redis_flush_size", "writers always write in batches"),
+        ("default_redis_ttl", "use default_in_redis_ttl, or litellm_settings.default_redis_ttl"),
+        ("decode_responses", "askonce sets it itself"),
+        ("gcs_bucket_name", "not built yet"),
+        ("valkey_semantic_cache_index_name", "not built yet"),
+        ("azure_account_url", "not built yet"),
+        ("tttl", "not known"),
     ],
 )
-def test_where_redis_is(read, params, environ, expected):
-    variables = {f"REDIS_{name}": value for name, value in environ.items()} | {"MINE": "mine"}
-    assert server(read(cache(f"type: redis{params}"), **variables).cache.redis) == expected
+def test_what_has_no_effect_is_told_with_its_reason(read, name, why):
+    settings = read(cache(f"type: local, {name}: x"))
+    assert settings.ignored == (f"litellm_settings.cache_params.{name}: {why}",)
 
 
-def test_a_reference_that_is_not_set_is_told(read):
-    settings = read(cache("type: redis, host: h, password: os.environ/REDIS_PASSWORD"))
-    assert settings.ignored == ("litellm_settings.cache_params.password: REDIS_PASSWORD is not set",)
-
-
-@pytest.mark.parametrize(
-    ("params", "url", "ssl"),
-    [
-        ("host: h, ssl: 'True'", None, True),
-        ("host: h, ssl: 1", None, True),
-        ("host: h, ssl: 'no'", None, False),
-        ("url: 'rediss://h'", "rediss://h", True),
-        ("url: 'rediss://h', ssl: false", "rediss://h", True),
-        ("url: 'redis://h', ssl: true", "rediss://h", True),
-    ],
-)
-def test_tls(read, params, url, ssl):
-    redis = read(cache(f"type: redis, {params}")).cache.redis
-    assert (None if redis.url is None else redis.url.get_secret_value(), redis.ssl) == (url, ssl)
-
-
-def test_further_arguments_from_file_and_environment(read):
-    params = "type: redis, host: h, ssl: true, ssl_cert_reqs: null, ssl_check_hostname: false, socket_timeout: '2.5'"
-    settings = read(
-        cache(params), REDIS_SOCKET_TIMEOUT="9", REDIS_HEALTH_CHECK_INTERVAL="25", REDIS_CLIENT_NAME="me", REDIS_DB="3"
+@pytest.mark.parametrize("kind", UNBUILT_STORES)
+def test_stores_that_are_not_built_keep_answers_in_memory(read, kind):
+    settings = read(cache(f"type: {kind}, gcs_bucket_name: b"))
+    assert (settings.cache.type, settings.cache.ttl) == ("local", 600)
+    assert settings.ignored == (
+        f"litellm_settings.cache_params.type: {kind} is not built yet; answers are kept in memory only",
+        "litellm_settings.cache_params.gcs_bucket_name: not built yet",
     )
-    assert settings.cache.redis.db == 3
-    assert settings.cache.redis.arguments == {
-        "socket_timeout": 2.5,
-        "health_check_interval": 25,
-        "client_name": "me",
-        "ssl_cert_reqs": "none",
-        "ssl_check_hostname": False,
-    }
-    assert settings.ignored == ()
-    by_variable = read(cache("type: redis, host: h, ssl: true"), REDIS_SSL_CERT_REQS="None").cache.redis
-    assert by_variable.arguments == {"ssl_cert_reqs": "none"}
-
-
-def test_tls_arguments_go_only_to_tls_connections(read):
-    settings = read(cache("type: redis, host: h, ssl_check_hostname: false"))
-    assert settings.cache.redis.arguments == {}
-    assert settings.ignored == ("redis ssl_check_hostname: has no effect without ssl",)
-
-
-def test_every_argument_is_one_of_redis_py():
-    known = set(inspect.signature(Redis.__init__).parameters)
-    assert set(ARGUMENTS) <= known
-    assert set(PLACE) - {"url"} <= known

@@ -2,6 +2,7 @@
 
 import pytest
 
+from askonce.config.notes import ConfigErrors
 from askonce.config.settings import ProxySettings
 from askonce.core.errors import ConfigError
 
@@ -32,6 +33,26 @@ def test_dotenv_expands_from_itself_and_the_environment_handed_in(read, monkeypa
     assert host(read(REDIS, dotenv=dotenv, ZONE="eu")) == "redis-eu-none"
 
 
+def test_spaces_quotes_and_capitals_in_dotenv(read):
+    dotenv = """
+        REDIS_HOST = "h"
+        REDIS_PASSWORD = 'with # and "quotes"'   # a comment
+        export REDIS_SSL="True"
+        REDIS_SSL_CHECK_HOSTNAME = False
+        REDIS_PORT = ""
+    """
+    redis = read(REDIS, dotenv=dotenv).cache.redis
+    assert (redis.host, redis.port, redis.ssl) == ("h", 6379, True)
+    assert redis.password.get_secret_value() == 'with # and "quotes"'
+    assert redis.arguments == {"ssl_check_hostname": False}
+
+
+def test_a_line_of_dotenv_that_makes_no_sense_is_told_without_its_value(read):
+    settings = read(REDIS, dotenv='REDIS_HOST=h\n\n\nREDIS_PASSWORD="a"b"\nREDIS_PORT=7\n')
+    assert settings.ignored == (".env, line 4: is not NAME=value",)
+    assert (settings.cache.redis.host, settings.cache.redis.port, settings.cache.redis.password) == ("h", 7, None)
+
+
 def test_the_processes_own_environment_is_never_read(read, monkeypatch):
     monkeypatch.setenv("ASKONCE_PORT", "1234")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere")
@@ -50,6 +71,13 @@ def test_environment_variables_of_the_file_stand_below_both(read):
     assert host(read(text, dotenv="REDIS_HOST=dotenv\n", P="p", REDIS_HOST="env")) == "env"
 
 
+def test_what_libraries_of_clouds_look_for_is_kept_for_them_where_the_process_does_not_have_it(read):
+    text = "environment_variables: {AWS_REGION: section, AZURE_TENANT_ID: t, OTHER: o}\n"
+    settings = read(text, dotenv="AWS_REGION=dotenv\nGOOGLE_CLOUD_PROJECT=p\n", AWS_PROFILE="mine", AZURE_TENANT_ID="")
+    found = {name: value.get_secret_value() for name, value in settings.for_libraries.items()}
+    assert found == {"AWS_REGION": "dotenv", "GOOGLE_CLOUD_PROJECT": "p", "AZURE_TENANT_ID": "t"}
+
+
 def test_own_settings_from_the_section_and_the_environment_over_it(read, tmp_path):
     text = "askonce: {port: 4100, writers: 2, cache_scope: key, data_dir: data, nats_url: os.environ/BUS}\n"
     proxy = read(text, ASKONCE_PORT="4200", ASKONCE_LOG_LEVEL="debug", BUS="nats://u:p@h:4222").proxy
@@ -57,6 +85,14 @@ def test_own_settings_from_the_section_and_the_environment_over_it(read, tmp_pat
     assert proxy.data_dir == tmp_path / "data"
     assert proxy.nats_url.get_secret_value() == "nats://u:p@h:4222"
     assert read(None, HOME="/home/x", ASKONCE_DATA_DIR="~/d").proxy.data_dir.as_posix() == "/home/x/d"
+
+
+def test_a_file_of_rules_is_looked_at_from_the_working_directory(read, tmp_path):
+    (tmp_path / "rules.yaml").write_text("{}\n")
+    assert read("askonce: {semantic_rules: rules.yaml}").proxy.semantic_rules == tmp_path / "rules.yaml"
+    with pytest.raises(ConfigErrors) as caught:
+        read("askonce: {semantic_rules: none.yaml}\nlitellm_settings: {cache: maybe}")
+    assert [str(error.source).endswith("none.yaml") for error in caught.value.errors] == [True, False]
 
 
 @pytest.mark.parametrize(

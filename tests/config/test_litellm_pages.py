@@ -1,321 +1,328 @@
-"""The config files of LiteLLM's page "Caching", as they stand there, load and mean what the page says."""
+"""The config files and `.env` files of LiteLLM's page "Caching", byte for byte as they stand there in `litellm_page/`:
+they load, and mean what the page says.
+"""
+
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-QUICK_START = """
-model_list:
-  - model_name: gpt-3.5-turbo
-    litellm_params:
-      model: gpt-3.5-turbo
-  - model_name: text-embedding-ada-002
-    litellm_params:
-      model: text-embedding-ada-002
+from askonce.calls.table import CALL_TYPES
+from askonce.config.settings import (
+    CacheSettings,
+    DiskSettings,
+    GcpIam,
+    Node,
+    QdrantSettings,
+    RedisSettings,
+    S3Settings,
+    SemanticSettings,
+)
 
-litellm_settings:
-  set_verbose: True
-  cache: True          # set cache responses to True, litellm defaults to using a redis cache
-"""
-
-NAMESPACE = """
-litellm_settings:
-  cache: true
-  cache_params:        # set cache params for redis
-    type: redis
-    namespace: "litellm.caching.caching"
-"""
-
-CLUSTER = """
-model_list:
-  - model_name: "*"
-    litellm_params:
-      model: "*"
+PAGE = Path(__file__).parent / "litellm_page"
+VERBOSE = "litellm_settings.set_verbose: use askonce.log_level"
+EMBEDDING_MODEL = "litellm_settings.cache_params.redis_semantic_cache_embedding_model"
+DAY = 86_400.0
+FOUR = frozenset({"completion", "text_completion", "embedding", "transcription"})
 
 
-litellm_settings:
-  cache: True
-  cache_params:
-    type: redis
-    redis_startup_nodes: [{"host": "127.0.0.1", "port": "7001"}]
-"""
-
-SENTINEL = """
-model_list:
-  - model_name: "*"
-    litellm_params:
-      model: "*"
+def page(name: str) -> str:
+    return (PAGE / name).read_text()
 
 
-litellm_settings:
-  cache: true
-  cache_params:
-    type: "redis"
-    service_name: "mymaster"
-    sentinel_nodes: [["localhost", 26379]]
-    sentinel_password: "password" # [OPTIONAL]
-"""
-
-TTL = """
-litellm_settings:
-  cache: true
-  cache_params:        # set cache params for redis
-    type: redis
-    ttl: 600 # will be cached on redis for 600s
-    # default_in_memory_ttl: Optional[float], default is None. time in seconds.
-    # default_in_redis_ttl: Optional[float], default is None. time in seconds.
-"""
-
-GCP_IAM = """
-litellm_settings:
-  cache: True
-  cache_params:
-    type: redis
-    redis_startup_nodes: [{"host": "10.128.0.2", "port": 6379}, {"host": "10.128.0.2", "port": 11008}]
-    gcp_service_account: "projects/-/serviceAccounts/your-sa@project.iam.gserviceaccount.com"
-    ssl: true
-    ssl_cert_reqs: null
-    ssl_check_hostname: false
-"""
-
-QDRANT = """
-model_list:
-  - model_name: fake-openai-endpoint
-    litellm_params:
-      model: openai/fake
-      api_key: fake-key
-      api_base: https://exampleopenaiendpoint-production.up.railway.app/
-  - model_name: openai-embedding
-    litellm_params:
-      model: openai/text-embedding-3-small
-      api_key: os.environ/OPENAI_API_KEY
-
-litellm_settings:
-  set_verbose: True
-  cache: True          # set cache responses to True, litellm defaults to using a redis cache
-  cache_params:
-    type: qdrant-semantic
-    qdrant_semantic_cache_embedding_model: openai-embedding # the model should be defined on the model_list
-    qdrant_collection_name: test_collection
-    qdrant_quantization_config: binary
-    similarity_threshold: 0.8   # similarity threshold for semantic cache
-"""
-
-S3 = """
-model_list:
-  - model_name: gpt-3.5-turbo
-    litellm_params:
-      model: gpt-3.5-turbo
-
-litellm_settings:
-  set_verbose: True
-  cache: True          # set cache responses to True
-  cache_params:        # set cache params for s3
-    type: s3
-    s3_bucket_name: cache-bucket-litellm   # AWS Bucket Name for S3
-    s3_region_name: us-west-2              # AWS Region Name for S3
-    s3_aws_access_key_id: os.environ/AWS_ACCESS_KEY_ID
-    s3_aws_secret_access_key: os.environ/AWS_SECRET_ACCESS_KEY  # AWS Secret Access Key for S3
-    s3_endpoint_url: https://s3.amazonaws.com  # [OPTIONAL] S3 endpoint URL
-"""
-
-REDIS_SEMANTIC = """
-model_list:
-  - model_name: azure-embedding-model
-    litellm_params:
-      model: azure/azure-embedding-model
-      api_base: os.environ/AZURE_API_BASE
-      api_key: os.environ/AZURE_API_KEY
-      api_version: "2023-07-01-preview"
-
-litellm_settings:
-  cache: True          # set cache responses to True
-  cache_params:
-    type: "redis-semantic"
-    similarity_threshold: 0.8   # similarity threshold for semantic cache
-    redis_semantic_cache_embedding_model: azure-embedding-model # set this to a model_name set in model_list
-"""
-
-LOCAL = """
-litellm_settings:
-  cache: True
-  cache_params:
-    type: local
-"""
-
-DISK = """
-litellm_settings:
-  cache: True
-  cache_params:
-    type: disk
-    disk_cache_dir: /tmp/litellm-cache  # OPTIONAL, default to ./.litellm_cache
-"""
-
-NO_CALL_TYPES = """
-litellm_settings:
-  cache: True
-  cache_params:
-    type: redis
-    supported_call_types: []
-"""
-
-CALL_TYPES = """
-litellm_settings:
-  cache: True
-  cache_params:
-    type: redis
-    supported_call_types: ["acompletion", "atext_completion", "aembedding", "atranscription"]
-                          # /chat/completions, /completions, /embeddings, /audio/transcriptions
-"""
-
-PARAMS = """
-litellm_settings:
-  set_verbose: True
-  cache: True          # set cache responses to True, litellm defaults to using a redis cache
-  cache_params:         # cache_params are optional
-    type: "redis"  # The type of cache to initialize. Can be "local" or "redis". Defaults to "local".
-    host: "localhost"  # The host address for the Redis cache. Required if type is "redis".
-    port: 6379  # The port number for the Redis cache. Required if type is "redis".
-    password: "your_password"  # The password for the Redis cache. Required if type is "redis".
-
-    # Optional configurations
-    supported_call_types: ["acompletion", "atext_completion", "aembedding", "atranscription"]
-                      # /chat/completions, /completions, /embeddings, /audio/transcriptions
-"""
-
-DEFAULT_OFF = """
-model_list:
-  - model_name: fake-openai-endpoint
-    litellm_params:
-      model: openai/fake
-      api_key: fake-key
-      api_base: https://exampleopenaiendpoint-production.up.railway.app/
-
-# default off mode
-litellm_settings:
-  set_verbose: True
-  cache: True
-  cache_params:
-    mode: default_off # Key change cache is default_off
-"""
-
-MAX_CONNECTIONS = """
-litellm_settings:
-  cache: true
-  cache_params:
-    type: redis
-    max_connections: 100
-"""
-
-USER_KEY_TTL = """
-general_settings:
-  user_api_key_cache_ttl: 30 #time in seconds
-"""
+def redis_cache(redis: RedisSettings, **more: object) -> CacheSettings:
+    return CacheSettings(**{"type": "redis", "ttl": DAY, "call_types": CALL_TYPES, "redis": redis} | more)
 
 
-def test_cache_true_alone_is_redis_from_the_environment(read):
-    settings = read(QUICK_START, REDIS_HOST="r.example", REDIS_PORT="18841", REDIS_PASSWORD="liteLlmIsAmazing")
-    redis = settings.cache.redis
-    assert settings.cache.type == "redis"
-    assert (redis.host, redis.port, redis.db, redis.ssl) == ("r.example", 18841, 0, False)
-    assert redis.password.get_secret_value() == "liteLlmIsAmazing"
-    assert [(d.pattern, d.model, d.provider) for d in settings.deployments] == [
-        ("gpt-3.5-turbo", "gpt-3.5-turbo", "openai"),
-        ("text-embedding-ada-002", "text-embedding-ada-002", "openai"),
-    ]
-    assert {d.api_base for d in settings.deployments} == {"https://api.openai.com/v1"}
-    assert settings.ignored == ("litellm_settings.set_verbose: use askonce.log_level",)
+HOST = RedisSettings(host="h")
+ACCOUNT = GcpIam(service_account="projects/-/serviceAccounts/your-sa@project.iam.gserviceaccount.com")
+SIX = tuple(Node(host="127.0.0.1", port=port) for port in (7001, 7003, 7004, 7005, 7006, 7007))
+TWO = (Node(host="10.128.0.2", port=6379), Node(host="10.128.0.2", port=11008))
+SENTINEL = RedisSettings(
+    sentinel_nodes=(Node(host="localhost", port=26379),),
+    service_name="mymaster",
+    sentinel_password=SecretStr("password"),
+)
+HERE = "<the working directory>"
+
+# file, `.env`, further variables, the cache that is meant, and what is told
+CASES = {
+    "cache true alone is redis from the environment": (
+        "quick_start.yaml", "redis.env",
+        {"REDIS_HOST": "r.example", "REDIS_PORT": "18841", "REDIS_PASSWORD": "liteLlmIsAmazing"},
+        redis_cache(RedisSettings(host="r.example", port=18841, password=SecretStr("liteLlmIsAmazing"))),
+        (VERBOSE,),
+    ),
+    "a url alone": (
+        "quick_start.yaml", "redis.env", {"REDIS_URL": "redis://username:password@hostname:6380/2"},
+        redis_cache(RedisSettings(url=SecretStr("redis://username:password@hostname:6380/2"))),
+        (VERBOSE,),
+    ),
+    "a url with TLS": (
+        "quick_start.yaml", "url.env", {},
+        redis_cache(RedisSettings(url=SecretStr("rediss://.."), ssl=True)), (VERBOSE,),
+    ),
+    "an argument that is left empty": (
+        "ttl.yaml", "redis_argument.env", {"REDIS_HOST": "h"}, redis_cache(HOST, ttl=600.0), (),
+    ),
+    "namespace": (
+        "namespace.yaml", None, {"REDIS_HOST": "h"}, redis_cache(HOST, namespace="litellm.caching.caching"), (),
+    ),
+    "a cluster in the file": (
+        "cluster.yaml", None, {},
+        redis_cache(RedisSettings(cluster_nodes=(Node(host="127.0.0.1", port=7001),))), (),
+    ),
+    "a cluster in the environment": (
+        "quick_start.yaml", "cluster.env", {}, redis_cache(RedisSettings(cluster_nodes=SIX)), (VERBOSE,),
+    ),
+    "the file's cluster before that of the environment": (
+        "cluster.yaml", "cluster.env", {},
+        redis_cache(RedisSettings(cluster_nodes=(Node(host="127.0.0.1", port=7001),))), (),
+    ),
+    "sentinels in the file": ("sentinel.yaml", None, {}, redis_cache(SENTINEL), ()),
+    "sentinels in the environment": ("quick_start.yaml", "sentinel.env", {}, redis_cache(SENTINEL), (VERBOSE,)),
+    "ttl": ("ttl.yaml", None, {"REDIS_HOST": "h"}, redis_cache(HOST, ttl=600.0), ()),
+    "TLS in the environment": (
+        "namespace.yaml", "ssl.env", {"REDIS_HOST": "h"},
+        redis_cache(RedisSettings(host="h", ssl=True), namespace="litellm.caching.caching"), (),
+    ),
+    "Google's identity in the file": (
+        "gcp_iam.yaml", "google.env", {},
+        redis_cache(
+            RedisSettings(
+                cluster_nodes=TWO, iam=ACCOUNT, ssl=True,
+                arguments={"ssl_cert_reqs": "none", "ssl_check_hostname": False},
+            )
+        ),
+        (),
+    ),
+    "Google's identity in the environment": (
+        "quick_start.yaml", "gcp_iam.env", {},
+        redis_cache(
+            RedisSettings(
+                cluster_nodes=TWO, iam=ACCOUNT, ssl=True,
+                arguments={
+                    "ssl_cert_reqs": "none",
+                    "ssl_check_hostname": False,
+                    "ssl_ca_certs": f"{HERE}/server-ca.pem",
+                },
+            )
+        ),
+        (VERBOSE,),
+    ),
+    "qdrant": (
+        "qdrant.yaml", "qdrant.env", {"OPENAI_API_KEY": "sk-1"},
+        CacheSettings(
+            type="qdrant-semantic",
+            ttl=DAY,
+            call_types=CALL_TYPES,
+            qdrant=QdrantSettings(
+                url="https://5392d382-45*********.cloud.qdrant.io",
+                api_key=SecretStr("16rJUMBRx*************"),
+                quantization="binary",
+            ),
+            semantic=SemanticSettings(threshold=0.8, embedding_model="openai-embedding", index="test_collection"),
+        ),
+        (VERBOSE,),
+    ),
+    "s3": (
+        "s3.yaml", None, {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"},
+        CacheSettings(
+            type="s3",
+            call_types=CALL_TYPES,
+            s3=S3Settings(
+                bucket="cache-bucket-litellm",
+                region="us-west-2",
+                endpoint_url="https://s3.amazonaws.com",
+                access_key_id=SecretStr("AKIA"),
+                secret_access_key=SecretStr("secret"),
+            ),
+        ),
+        (VERBOSE,),
+    ),
+    "redis-semantic": (
+        "redis_semantic.yaml", "redis.env",
+        {"REDIS_HOST": "h", "AZURE_API_BASE": "https://a.example", "AZURE_API_KEY": "k"},
+        redis_cache(
+            HOST,
+            type="redis-semantic",
+            semantic=SemanticSettings(
+                threshold=0.8, embedding_model="azure-embedding-model", index="litellm_semantic_cache_index"
+            ),
+        ),
+        (
+            "model_list[].litellm_params.api_version: not built yet",
+            f"{EMBEDDING_MODEL}: provider azure is not built yet; answers are matched exactly only",
+            VERBOSE,
+        ),
+    ),
+    "local": ("local.yaml", None, {}, CacheSettings(type="local", ttl=600.0, call_types=CALL_TYPES), ()),
+    "disk": (
+        "disk.yaml", None, {},
+        CacheSettings(
+            type="disk",
+            call_types=CALL_TYPES,
+            disk=DiskSettings(path=Path("/tmp/litellm-cache"), max_bytes=10 << 30),
+        ),
+        (),
+    ),
+    "no call types": (
+        "no_call_types.yaml", None, {"REDIS_HOST": "h"}, redis_cache(HOST, call_types=frozenset()), (),
+    ),
+    "call types": ("call_types.yaml", None, {"REDIS_HOST": "h"}, redis_cache(HOST, call_types=FOUR), ()),
+    "parameters": (
+        "params.yaml", None, {},
+        redis_cache(
+            RedisSettings(host="localhost", port=6379, password=SecretStr("your_password")), call_types=FOUR
+        ),
+        (VERBOSE,),
+    ),
+    "default off without a type is local": (
+        "default_off.yaml", None, {},
+        CacheSettings(type="local", ttl=600.0, call_types=CALL_TYPES, opt_in=True), (VERBOSE,),
+    ),
+    "max_connections": (
+        "max_connections.yaml", None, {"REDIS_HOST": "h"},
+        redis_cache(RedisSettings(host="h", max_connections=100)), (),
+    ),
+}  # fmt: skip
 
 
-def test_redis_url_alone(read):
-    redis = read(QUICK_START, REDIS_URL="redis://username:password@hostname:6380/2").cache.redis
-    assert redis.url.get_secret_value() == "redis://username:password@hostname:6380/2"
-    assert redis.host is None
-
-
-def test_namespace(read):
-    cache = read(NAMESPACE, REDIS_HOST="localhost").cache
-    assert (cache.type, cache.namespace) == ("redis", "litellm.caching.caching")
-
-
-def test_ttl(read):
-    cache = read(TTL, REDIS_HOST="localhost").cache
-    assert (cache.ttl, cache.memory_ttl) == (600.0, None)
-
-
-def test_ssl_by_variable(read):
-    assert read(TTL, dotenv='REDIS_SSL="True"\nREDIS_HOST = "h"\n').cache.redis.ssl is True
-
-
-def test_local(read):
-    cache = read(LOCAL).cache
-    assert (cache.enabled, cache.type, cache.ttl, cache.disk, cache.redis) == (True, "local", 600, None, None)
-
-
-def test_disk(read, tmp_path):
-    disk = read(DISK).cache.disk
-    assert str(disk.path) == "/tmp/litellm-cache"
-    without_dir = "\n".join(DISK.splitlines()[:-1])
-    assert read(without_dir).cache.disk.path == tmp_path / ".litellm_cache"
-
-
-def test_no_call_types(read):
-    cache = read(NO_CALL_TYPES, REDIS_HOST="localhost").cache
-    assert cache.enabled
-    assert cache.call_types == frozenset()
-
-
-def test_call_types(read):
-    settings = read(CALL_TYPES, REDIS_HOST="localhost")
-    assert len(settings.cache.call_types) == 4
-    assert settings.cache.call_types <= read(LOCAL).cache.call_types
-    assert settings.ignored == ()
-
-
-def test_params(read):
-    cache = read(PARAMS).cache
-    redis = cache.redis
-    assert (redis.host, redis.port, redis.password.get_secret_value()) == ("localhost", 6379, "your_password")
-    assert len(cache.call_types) == 4
-
-
-def test_default_off_without_a_type_is_local(read):
-    settings = read(DEFAULT_OFF)
-    assert (settings.cache.type, settings.cache.opt_in) == ("local", True)
-    (deployment,) = settings.deployments
-    assert deployment.api_base == "https://exampleopenaiendpoint-production.up.railway.app"
-    assert deployment.api_key.get_secret_value() == "fake-key"
-
-
-def test_max_connections(read):
-    assert read(MAX_CONNECTIONS, REDIS_HOST="localhost").cache.redis.max_connections == 100
-
-
-def test_user_key_ttl_is_told_as_not_built(read):
-    assert read(USER_KEY_TTL).ignored == ("general_settings.user_api_key_cache_ttl: not built yet",)
+@pytest.mark.parametrize("case", CASES)
+def test_the_page(read, tmp_path, case):
+    file, dotenv, environ, cache, told = CASES[case]
+    settings = read(page(file), dotenv=None if dotenv is None else page(dotenv), **environ)
+    if cache.redis is not None and "ssl_ca_certs" in cache.redis.arguments:
+        seen = {"ssl_ca_certs": cache.redis.arguments["ssl_ca_certs"].replace(HERE, str(tmp_path))}
+        redis = cache.redis.model_copy(update={"arguments": cache.redis.arguments | seen})
+        cache = cache.model_copy(update={"redis": redis})
+    assert settings.cache == cache
+    assert settings.ignored == told
+    assert settings.proxy.embedding_deadline == 1.0
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("file", "environ", "deployments"),
     [
-        (CLUSTER, "redis_startup_nodes: Redis Cluster is not built yet; answers are kept in memory only"),
-        (SENTINEL, "sentinel_nodes: Redis Sentinel is not built yet; answers are kept in memory only"),
-        (GCP_IAM, "gcp_service_account: not built yet"),
-        (QDRANT, "type: qdrant-semantic is not built yet; answers are kept in memory only"),
-        (S3, "type: s3 is not built yet; answers are kept in memory only"),
-        (REDIS_SEMANTIC, "type: redis-semantic is not built yet; answers are kept in memory only"),
+        (
+            "quick_start.yaml",
+            {"REDIS_HOST": "h"},
+            [
+                ("gpt-3.5-turbo", "gpt-3.5-turbo", "https://api.openai.com/v1", None),
+                ("text-embedding-ada-002", "text-embedding-ada-002", "https://api.openai.com/v1", None),
+            ],
+        ),
+        ("cluster.yaml", {}, [("*", "*", "https://api.openai.com/v1", None)]),
+        (
+            "qdrant.yaml",
+            {"OPENAI_API_KEY": "sk-1", "QDRANT_URL": "http://q"},
+            [
+                ("fake-openai-endpoint", "fake", "https://exampleopenaiendpoint-production.up.railway.app", "fake-key"),
+                ("openai-embedding", "text-embedding-3-small", "https://api.openai.com/v1", "sk-1"),
+            ],
+        ),
+        (
+            "default_off.yaml",
+            {},
+            [("fake-openai-endpoint", "fake", "https://exampleopenaiendpoint-production.up.railway.app", "fake-key")],
+        ),
     ],
 )
-def test_what_is_not_built_starts_in_memory_and_is_told(read, text, told):
-    settings = read(text)
-    assert settings.cache.type == "local"
-    assert any(line.startswith(f"litellm_settings.cache_params.{told}") for line in settings.ignored), settings.ignored
+def test_its_models(read, file, environ, deployments):
+    found = read(page(file), **environ).deployments
+    keys = [None if one.api_key is None else one.api_key.get_secret_value() for one in found]
+    assert [(d.pattern, d.model, d.api_base, key) for d, key in zip(found, keys, strict=True)] == deployments
 
 
-@pytest.mark.parametrize("variable", ["REDIS_CLUSTER_NODES", "REDIS_SENTINEL_NODES"])
-def test_several_servers_by_variable(read, variable):
-    settings = read(QUICK_START, **{variable: '[["localhost", 26379]]'})
-    assert settings.cache.type == "local"
-    assert any(line.startswith(f"{variable}: Redis ") for line in settings.ignored)
+# What Redis, S3 and matching by meaning leave unread of the block that shows all parameters.
+PLACED = {
+    "ttl: Optional[float]": "ttl: 600",
+    "default_in_memory_ttl: Optional[float]": "default_in_memory_ttl: 60",
+    "default_in_redis_ttl: Optional[float]": "default_in_redis_ttl: 300.5",
+    "max_connections: Optional[Int]": "max_connections: 10",
+    "namespace: Optional[str] = None,": "namespace: team",
+}
+OTHERS = """
+    max_connections host port password gcp_service_account gcp_ssl_ca_certs ssl ssl_cert_reqs ssl_check_hostname
+    default_in_redis_ttl
+"""
 
 
-def test_one_server_that_is_named_is_used_although_others_are_listed(read):
-    assert read(CLUSTER, REDIS_HOST="127.0.0.1").cache.type == "redis"
+def supported_params(kind: str = "s3") -> str:
+    text = page("supported_params.yaml").replace("type: s3", f"type: {kind}")
+    for placeholder, value in PLACED.items():
+        assert f"\n  {placeholder}\n" in text
+        text = text.replace(f"\n  {placeholder}\n", f"\n  {value}\n")
+    return "litellm_settings:\n  cache: true\n" + "".join(f"  {line}\n" for line in text.splitlines())
+
+
+def test_all_supported_parameters_with_values_put_in(read):
+    settings = read(supported_params())
+    assert settings.cache == CacheSettings(
+        type="s3",
+        ttl=600.0,
+        memory_ttl=60.0,
+        namespace="team",
+        call_types=FOUR,
+        s3=S3Settings(
+            bucket="your_s3_bucket_name",
+            region="us-west-2",
+            api_version="2006-03-01",
+            use_ssl=True,
+            verify=True,
+            endpoint_url="https://s3.amazonaws.com",
+            access_key_id=SecretStr("your_access_key"),
+            secret_access_key=SecretStr("your_secret_key"),
+            session_token=SecretStr("your_session_token"),
+        ),
+    )
+    assert set(settings.ignored) == {
+        f"litellm_settings.cache_params.{name}: only for types redis and redis-semantic" for name in OTHERS.split()
+    }
+
+
+def test_the_same_parameters_for_redis(read, tmp_path):
+    settings = read(supported_params("redis"))
+    assert settings.cache == CacheSettings(
+        type="redis",
+        ttl=300.5,
+        memory_ttl=60.0,
+        namespace="team",
+        call_types=FOUR,
+        redis=RedisSettings(
+            host="localhost",
+            port=6379,
+            ssl=True,
+            max_connections=10,
+            iam=ACCOUNT,
+            arguments={
+                "ssl_cert_reqs": "none",
+                "ssl_check_hostname": False,
+                "ssl_ca_certs": f"{tmp_path}/server-ca.pem",
+            },
+        ),
+    )
+    assert settings.ignored[0] == (
+        "litellm_settings.cache_params.password: has no effect beside litellm_settings.cache_params.gcp_service_account"
+    )
+    assert all("cache_params.s3_" in line and line.endswith(": only for type s3") for line in settings.ignored[1:])
+
+
+def test_parameters_at_the_top_of_the_file_are_told(read):
+    assert read(page("supported_params.yaml")).ignored == ("cache_params: belongs into litellm_settings",)
+
+
+def test_credentials_of_google_in_dotenv_are_there_for_its_library(read):
+    settings = read(page("gcp_iam.yaml"), dotenv=page("google.env"))
+    assert settings.for_libraries == {"GOOGLE_APPLICATION_CREDENTIALS": SecretStr("/path/to/service-account-key.json")}
+
+
+def test_user_key_ttl_is_told_as_not_built(read):
+    text = page("user_key_ttl.yaml").replace("<your-number>", "30")
+    assert read(text).ignored == ("general_settings.user_api_key_cache_ttl: not built yet",)
+
+
+def test_every_block_of_the_page_is_used():
+    here = Path(__file__).read_text()
+    assert all(f'"{path.name}"' in here for path in PAGE.iterdir())
+    assert len(list(PAGE.iterdir())) == 27

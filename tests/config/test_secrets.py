@@ -26,14 +26,43 @@ askonce: {{nats_url: "nats://u:{SECRET}@h"}}
 """
 
 
+OTHER_STORES = {
+    "one server": f"type: redis, host: h, username: u, password: {SECRET}",
+    "cluster": f"type: redis, startup_nodes: [[h, 1]], password: {SECRET}",
+    "sentinels": f"type: redis, sentinel_nodes: [[h, 1]], service_name: m, password: {SECRET}, "
+    f"sentinel_password: {SECRET}",
+    "google": f"type: redis, url: 'redis://u:{SECRET}@h', gcp_service_account: a",
+    "microsoft": "type: redis, host: h, azure_redis_ad_token: true, azure_client_id: i, azure_tenant_id: t, "
+    f"azure_client_secret: {SECRET}",
+    "s3": f"type: s3, s3_bucket_name: b, s3_aws_access_key_id: {SECRET}, s3_aws_secret_access_key: {SECRET}, "
+    f"s3_aws_session_token: {SECRET}, s3_endpoint_url: 'https://u:{SECRET}@h', s3_config: {{proxies: {SECRET}}}",
+    "qdrant": f"type: qdrant-semantic, similarity_threshold: 1, qdrant_collection_name: c, qdrant_api_key: {SECRET}, "
+    f"qdrant_api_base: 'https://u:{SECRET}@h?k={SECRET}'",
+    "redis-semantic": f"type: redis-semantic, similarity_threshold: 1, redis_url: 'redis://:{SECRET}@h'",
+}
+
+
+def told(settings):
+    return "\n".join([*(f"{label}: {text}" for label, text in describe(settings)), *settings.ignored])
+
+
 def test_neither_described_nor_represented(read):
     settings = read(EVERYTHING)
-    told = "\n".join(f"{label}: {text}" for label, text in describe(settings))
-    assert SECRET not in told
-    assert SECRET not in "\n".join(settings.ignored)
+    assert SECRET not in told(settings)
     assert settings.cache.redis.arguments["ssl_password"] == SECRET
     for part in (settings.cache, settings.proxy, settings.master_key):
         assert SECRET not in repr(part)
+
+
+@pytest.mark.parametrize("store", OTHER_STORES)
+def test_nor_for_other_stores(read, store):
+    settings = read(
+        f"litellm_settings: {{cache: true, cache_params: {{{OTHER_STORES[store]}}}}}",
+        dotenv=f"AWS_SECRET_ACCESS_KEY={SECRET}\nREDIS_SSL_PASSWORD={SECRET}\n",
+    )
+    assert SECRET not in told(settings)
+    assert SECRET not in repr(settings.cache)
+    assert SECRET not in repr(settings.for_libraries)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +74,10 @@ def test_neither_described_nor_represented(read):
         f"litellm_settings: {{cache: true, cache_params: {{type: redis, host: h, port: {SECRET}}}}}",
         f"litellm_settings: {{cache: true, cache_params: {{type: {SECRET}}}}}",
         f"litellm_settings: {{cache: true, cache_params: {{type: local, supported_call_types: [{SECRET}]}}}}",
+        f"litellm_settings: {{cache: true, cache_params: {{type: redis, startup_nodes: [{SECRET}]}}}}",
+        f"litellm_settings: {{cache: true, cache_params: {{type: redis, host: h, azure_redis_ad_token: {SECRET}}}}}",
+        f"litellm_settings: {{cache: true, cache_params: {{type: s3, s3_aws_access_key_id: {SECRET}, s3_verify: []}}}}",
+        f"litellm_settings: {{cache: true, cache_params: {{type: qdrant-semantic, qdrant_api_base: {SECRET}}}}}",
         f"model_list: [{{model_name: a, litellm_params: {{model: b, api_base: {SECRET}}}}}]",
         f"model_list: [{{model_name: a, litellm_params: {{model: b, api_key: [{SECRET}]}}}}]",
         f"askonce: {{nats_url: [{SECRET}], port: {SECRET}, log_level: {SECRET}}}",
@@ -101,6 +134,74 @@ litellm_settings: {cache: true, cache_params: {type: disk, ttl: 0, mode: default
         describe(redis)
     )
     assert ("cache ttl in memory", "5 s") in describe(redis)
+
+
+AMAZON = "aws_iam_auth: true, aws_iam_user_name: u, aws_iam_cache_name: c, aws_iam_region: r"
+BUCKET = (
+    "s3_endpoint_url: 'http://u:p@h:1', s3_aws_access_key_id: k, s3_aws_secret_access_key: s, s3_use_ssl: false, "
+    "s3_verify: false, s3_config: {x: 1}"
+)
+MATCHING = "similarity_threshold: 0.85, qdrant_collection_name: c, qdrant_api_base: 'https://u:p@h:6333'"
+
+
+@pytest.mark.parametrize(
+    ("params", "lines"),
+    [
+        (
+            "type: redis, startup_nodes: [[a, 1], [b, 2]], ssl: true, client_name: me",
+            [("cache server", "cluster of a:1 b:2, password not set, TLS, with client_name")],
+        ),
+        (
+            "type: redis, sentinel_nodes: [[a, 1]], service_name: m, password: p, db: 2",
+            [
+                (
+                    "cache server",
+                    "m as Sentinels at a:1 say, database 2, password set, password of the Sentinels not set",
+                )
+            ],
+        ),
+        (
+            "type: redis, url: 'rediss://u:p@h:1', gcp_service_account: projects/-/a@b",
+            [("cache server", "rediss://h:1, tokens of projects/-/a@b from Google, TLS")],
+        ),
+        (
+            f"type: redis, host: h, ssl: true, {AMAZON}",
+            [("cache server", "h:6379, database 0, requests signed for u of c in r, TLS")],
+        ),
+        (
+            "type: redis, host: h, azure_redis_ad_token: true",
+            [("cache server", "h:6379, database 0, tokens from Microsoft, of the machine")],
+        ),
+        ("type: s3, s3_bucket_name: b", [("cache bucket", "b, region not set, keys that boto3 finds")]),
+        (
+            f"type: s3, s3_bucket_name: b, s3_path: a/b/, s3_region_name: r, {BUCKET}",
+            [
+                (
+                    "cache bucket",
+                    "b/a/b, region r, at http://h:1, keys set, without TLS, certificate not checked, with x",
+                )
+            ],
+        ),
+        (
+            f"type: qdrant-semantic, {MATCHING}, qdrant_api_key: k, qdrant_quantization_config: scalar",
+            [
+                ("cache server", "https://h:6333, API key set, scalar quantization"),
+                ("cache matching", "from 0.85 up, by text-embedding-ada-002, in c"),
+            ],
+        ),
+        (
+            "type: redis-semantic, similarity_threshold: 1, host: h",
+            [
+                ("cache server", "h:6379, database 0, password not set"),
+                ("cache matching", "from 1 up, by text-embedding-ada-002, in litellm_semantic_cache_index"),
+            ],
+        ),
+    ],
+)
+def test_how_each_store_is_described(read, params, lines):
+    settings = read(f"litellm_settings: {{cache: true, cache_params: {{{params}}}}}")
+    shown = [line for line in describe(settings) if line[0].startswith("cache ")]
+    assert [line for line in shown if line[0] in {"cache server", "cache bucket", "cache matching"}] == lines
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,31 @@ def model(params: str) -> str:
             "must be none, optional or required",
         ),
         (cache("type: redis, url: 'http://h'"), f"{PARAMS}.url", "must begin with redis://, rediss:// or unix://"),
+        (cache("type: redis, redis_url: 'http://h'"), f"{PARAMS}.redis_url", "must begin with redis://, "),
+        (cache("type: redis, host: h, ssl: os.environ/TLS"), f"{PARAMS}.ssl", "TLS is not set"),
+        (cache("type: redis, host: h, protocol: 4"), f"{PARAMS}.protocol", "must be 2 or 3"),
+        (cache("type: redis, host: h, ssl_min_version: TLSv1"), f"{PARAMS}.ssl_min_version", "must be TLSv1_2 or "),
+        (
+            cache("type: redis, host: h, ssl_include_verify_flags: [ALL]"),
+            f"{PARAMS}.ssl_include_verify_flags",
+            "must be a list of flags such as VERIFY_X509_STRICT",
+        ),
+        (
+            cache("type: redis, sentinel_nodes: [[h, 1]]"),
+            f"{PARAMS}.sentinel_nodes",
+            "Both 'sentinel_nodes' and 'service_name' are required for Redis Sentinel.",
+        ),
+        (
+            cache("type: redis, service_name: mine"),
+            f"{PARAMS}.service_name",
+            "Both 'sentinel_nodes' and 'service_name' are required for Redis Sentinel.",
+        ),
+        (cache("type: redis, startup_nodes: [h]"), f"{PARAMS}.startup_nodes", "must be a list of servers such as "),
+        (cache("type: redis, startup_nodes: [[h]]"), f"{PARAMS}.startup_nodes", "must be a list of servers such as "),
+        (cache("type: redis, startup_nodes: [{port: 1}]"), f"{PARAMS}.startup_nodes", "must be a list of servers "),
+        (cache("type: redis, startup_nodes: [[h, 0]]"), f"{PARAMS}.startup_nodes", "must be a port, 1 to 65535"),
+        (cache("type: redis, startup_nodes: {h: 1}"), f"{PARAMS}.startup_nodes", "must be a list"),
+        (cache("type: redis, startup_nodes: 'h:1'"), f"{PARAMS}.startup_nodes", "must be JSON"),
         ("model_list: {a: 1}", "model_list", "must be a list"),
         ("model_list: [gpt-4o]", "model_list[0]", "must be a mapping of names to values"),
         ("model_list: [{litellm_params: {model: x}}]", "model_list[0].model_name", "must name the model for clients"),
@@ -126,6 +151,11 @@ def test_wrong_value(read, text, key, expected):
         ("REDIS_SSL", "maybe", "must be true or false"),
         ("REDIS_SOCKET_TIMEOUT", "long", "must be a number, zero or more"),
         ("REDIS_URL", "localhost", "must begin with redis://, rediss:// or unix://"),
+        ("REDIS_CLUSTER_NODES", "h:1,h:2", "must be JSON"),
+        ("REDIS_CLUSTER_NODES", '"h"', "must be JSON"),
+        ("REDIS_CLUSTER_NODES", '{"h": 1}', "must be a list"),
+        ("REDIS_SENTINEL_NODES", '["h"]', "must be a list of servers such as "),
+        ("REDIS_SENTINEL_NODES", '[["h", 1]]', "Both 'sentinel_nodes' and 'service_name' are required"),
         ("OPENAI_BASE_URL", "localhost", "must be an address that begins with http:// or https://"),
     ],
 )
@@ -148,6 +178,16 @@ def test_all_that_is_wrong_is_told_at_once(read):
     assert [error.key for error in caught.value.errors] == ["askonce.port", "ASKONCE_WRITERS", f"{PARAMS}.ttl"]
     assert len(str(caught.value).splitlines()) == 3
     assert caught.value.key == "askonce.port"
+
+
+def test_a_switch_that_is_wrong_hides_nothing_behind_it(read):
+    with pytest.raises(ConfigErrors) as caught:
+        read(
+            "litellm_settings: {cache: maybe, cache_params: {type: redis, ttl: x, host: h, port: x, sentinel_nodes: x}}"
+        )
+    keys = [error.key.removeprefix("litellm_settings.") for error in caught.value.errors]
+    names = ("port", "sentinel_nodes", "ttl")
+    assert (keys[0], sorted(keys[1:])) == ("cache", [f"cache_params.{name}" for name in names])
 
 
 @pytest.mark.parametrize(

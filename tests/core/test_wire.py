@@ -1,16 +1,22 @@
 import struct
 from contextlib import nullcontext
+from dataclasses import replace
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askonce.core.entry import JSON, MEDIA_TYPE, Entry, Lookup, Usage
+from askonce.core.entry import JSON, MEDIA_TYPE, Entry, Lookup, Usage, Vector
 from askonce.core.errors import WireError
 from askonce.core.events import Answered, Deleted, Superseded
 from askonce.core.key import CacheKey
 from askonce.core.wire import decode, decode_entry, encode, encode_entry, floats, split, unpack_floats
+
+
+def floats_of(numbers):
+    return struct.pack(f"<{len(numbers)}f", *numbers)
+
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -20,10 +26,13 @@ media_types = st.from_regex(MEDIA_TYPE, fullmatch=True)
 keys = st.builds(
     CacheKey, st.text("ab:.-_", max_size=8), st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
 )
+vectors = st.builds(Vector, texts, st.lists(st.floats(width=32), min_size=1, max_size=5).map(floats_of))
+scopes = st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
+matched = st.builds(Lookup, keys, scopes, texts, st.none() | vectors)
 usages = st.builds(Usage, st.integers(0, 2**53), st.integers(0, 2**53))
 entries = st.builds(
     Entry,
-    lookup=keys.map(Lookup),
+    lookup=keys.map(Lookup) | matched,
     payload=st.binary(max_size=60),
     media_type=media_types,
     stored_at=times,
@@ -44,8 +53,8 @@ def entry(payload=b"{}", number=0):
 
 @quick
 @given(entries)
-def test_an_entry_reads_back(kept):
-    assert decode_entry(encode_entry(kept)) == kept
+def test_an_entry_reads_back_but_for_its_vector(kept):
+    assert decode_entry(encode_entry(kept)) == replace(kept, lookup=replace(kept.lookup, vector=None))
 
 
 @quick
@@ -101,6 +110,23 @@ DESCRIBED = {
 def framed(kind, header):
     written = orjson.dumps(header)
     return struct.pack(">3scI", b"AO1", kind, len(written)) + written
+
+
+@pytest.mark.parametrize(
+    "vector", [["model", 0], ["model", 3], ["model", -4], ["model", 8], [7, 4], ["model"], {}, None, ["model", True]]
+)
+def test_a_header_that_misdescribes_a_vector_is_refused(vector):
+    """Four bytes stand after the payload."""
+    described = {**DESCRIBED, "size": 2, "vector": vector}
+    with pytest.raises(WireError):
+        decode(framed(b"A", {"id": "x", "asked": 1, "entries": [described]}) + b"{}" + bytes(4))
+
+
+def test_a_vector_reads_back_beside_its_neighbours_payload():
+    described = [{**DESCRIBED, "size": 2, "vector": ["model", 4]}, {**DESCRIBED, "size": 3}]
+    event = decode(framed(b"A", {"id": "x", "asked": 1, "entries": described}) + b"ab" + floats_of([1.5]) + b"cde")
+    assert [one.payload for one in event.entries] == [b"ab", b"cde"]
+    assert [one.lookup.vector for one in event.entries] == [Vector("model", floats_of([1.5])), None]
 
 
 @pytest.mark.parametrize("name", DESCRIBED)

@@ -29,9 +29,13 @@ from askonce.core.events import Answered
 from askonce.core.policy import SkipReason, Why
 from askonce.core.wire import encode
 from askonce.frontend.admin import Admin
+from askonce.frontend.embedders.gathering import Outcome as Embedding
+from askonce.frontend.meaning import SOURCE as MEANING
+from askonce.frontend.meaning import Sought
 from askonce.frontend.observe import Result
 from askonce.frontend.outbox import Dropped
 from askonce.runtime.queue import NatsServer as OwnServer
+from askonce.semantic.doubts import Doubt
 from askonce.stores.guards import Outcome
 from askonce.stores.memory import SOURCE, Left
 from askonce.stores.registry import STORES
@@ -104,14 +108,14 @@ async def test_the_routes_are_there_and_need_a_key_where_the_page_says_so(tmp_pa
 
 
 def test_every_word_of_a_reason_stands_there() -> None:
-    sources = {SOURCE, *(row.name for row in STORES.values() if row.shared)}
+    sources = {SOURCE, MEANING, *(row.name for row in STORES.values() if row.shared)}
     told = words(part(HTTP, "### Words of `detail`"))
     assert sorted(told) == sorted({*Why, *SkipReason, *sources, "refused"})
 
 
 def test_every_control_is_one_that_is_read() -> None:
     told = words(part(HTTP, "## The `cache` object"))
-    assert len(told) == 7
+    assert len(told) == 8
     for name in told:
         with pytest.raises(RequestError) as refusal:
             read_controls({name: []}, None)
@@ -127,14 +131,17 @@ def test_every_control_is_one_that_is_read() -> None:
 
 WORDS: dict[str, Iterable[str]] = {
     "`result`": Result,
-    "`source`": [SOURCE, *(row.name for row in STORES.values() if row.shared), "missing"],
+    "`source`": [SOURCE, MEANING, *(row.name for row in STORES.values() if row.shared), "missing"],
     "`store`": [row.name for row in STORES.values() if row.shared],
     "`call_type`": [endpoint.name for endpoint in ENDPOINTS],
     "`status`": ["2xx", "3xx", "4xx", "5xx", "error"],
     "`kind`": ["prompt", "completion"],
     "`outcome` of reads": Outcome,
+    "`outcome` of searches by meaning": Sought,
+    "`outcome` of embeddings": Embedding,
     "`outcome` of writes": ["ok", "unavailable", "refused", "failed"],
     "`reason` of `askonce_skipped_total`": [*SkipReason, *(why for why in Why if why is not Why.NO_CACHE)],
+    "`reason` of `askonce_semantic_refused_total`": Doubt,
     "`reason` of `askonce_memory_evictions_total`": Left,
     "`reason` of `askonce_outbox_dropped_total`": Dropped,
     "`reason` of `askonce_writer_refused_total`": Refusal,

@@ -12,7 +12,7 @@ from askonce.core.entry import Entry, Lookup
 from askonce.core.key import CacheKey
 from askonce.stores.disk import DiskReader, open_environment
 from askonce.stores.protocols import Reader
-from askonce.stores.redis import RedisReader
+from askonce.stores.redis.exact import RedisReader
 from tests.e2e.queue import SETTLED_WITHIN
 from tests.e2e.stack import eventually
 from tests.servers import Valkey

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -165,7 +165,8 @@ class Parts:
 
     async def stop(self) -> None:
         for process in self.frontends + self.writers:
-            process.signal(signal.SIGCONT)
+            with suppress(ProcessLookupError):  # it died at its start
+                process.signal(signal.SIGCONT)
         await asyncio.gather(*(process.stop() for process in self.frontends))
         await asyncio.gather(*(process.stop() for process in self.writers))
 

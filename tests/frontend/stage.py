@@ -66,7 +66,7 @@ async def opened(*, step: float = 0.0, rules: Rules = RULES) -> AsyncIterator[Sc
         outbox = Outbox(publisher, ProxySettings(), metrics, Log("test"), clock)
         outbox.start()
         keeper = Keeper(
-            rules=rules, memory=memory, bus=publisher, outbox=outbox, broadcast_bytes=BROADCAST, metrics=metrics,
+            rules=rules, memory=memory, bus=publisher, queue=outbox, broadcast_bytes=BROADCAST, metrics=metrics,
             log=Log("test"), clock=clock,
         )  # fmt: skip
         frontends.append(Frontend(keeper, memory, outbox, metrics, news))

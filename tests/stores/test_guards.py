@@ -13,7 +13,7 @@ from askonce.stores import guards
 from askonce.stores.guards import Guarded
 from askonce.stores.memory import MemoryStore
 from askonce.stores.protocols import Crowded
-from askonce.stores.redis import RedisReader, RedisWriter
+from askonce.stores.redis.exact import RedisReader, RedisWriter
 from askonce.stores.tier import Tiered
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics

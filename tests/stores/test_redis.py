@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 
 from askonce.config.settings import RedisSettings
 from askonce.core.entry import Entry, Lookup
-from askonce.core.errors import ConfigError, StoreRefused, StoreUnavailable
-from askonce.stores import redis as module
-from askonce.stores.redis import RedisReader, RedisWriter
+from askonce.core.errors import ConfigError, StoreError, StoreRefused, StoreUnavailable
+from askonce.stores.redis import exact as module
+from askonce.stores.redis.client import translated
+from askonce.stores.redis.exact import RedisReader, RedisWriter
 from tests.servers import Valkey, free_port
 from tests.stores.conftest import settings_of
 from tests.stores.contract import Clock, Pair, StoreContract, keys_of, make_entry, make_key
@@ -253,6 +254,43 @@ async def test_an_entry_larger_than_a_value_can_be_is_refused(
     monkeypatch.setattr(module, "_LARGEST_VALUE", 1000)
     with pytest.raises(StoreRefused):
         await pair.writer.put([make_entry(clock, payload=b"x" * 1000)])
+
+
+async def test_an_entry_larger_than_the_server_takes_is_refused_and_the_others_are_kept(
+    start_valkey: StartValkey, open_pair: OpenPair, clock: Clock
+) -> None:
+    """It drops the connection of who sends more than it takes, which looks like an outage."""
+    valkey = start_valkey("--proto-max-bulk-len", "1mb")
+    pair = open_pair(settings_of(valkey))
+    small, large = make_entry(clock, "small"), make_entry(clock, "large", payload=bytes(3 << 20))
+    with pytest.raises(StoreRefused, match="the server"):
+        await pair.writer.put([large, small])
+    assert await pair.get(small.key, large.key) == [small, None]
+    valkey.kill()
+    with pytest.raises(StoreUnavailable):
+        await pair.writer.put([large])
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "words"),
+    [
+        (("SET", "key", "a private answer", "PXAT", 0), StoreRefused, "value"),
+        (("SET", "key", "a private answer", "PXAT", 1 << 64), StoreRefused, "value"),
+        (("SETRANGE", "key", 1 << 29, "a private answer"), StoreRefused, "value"),
+        (("SET", "key", "a private answer", "NO_SUCH_WORD"), StoreUnavailable, "Redis 6.2"),
+        (("NO_SUCH_COMMAND", "a private answer"), StoreUnavailable, "Redis 6.2"),
+        (("CLUSTER", "SLOTS"), StoreUnavailable, "no member of a cluster"),
+        (("LPUSH", "text", "a private answer"), StoreUnavailable, "ResponseError"),
+    ],
+)
+async def test_what_is_wrong_with_one_value_is_told_from_what_is_wrong_with_the_server(
+    raw: Redis, command: tuple[str | int, ...], error: type[StoreError], words: str
+) -> None:
+    await raw.set("text", "x")
+    with pytest.raises(error, match=words) as raised, translated():
+        await raw.execute_command(*command)
+    assert type(raised.value) is error
+    assert "private" not in str(raised.value)
 
 
 async def test_arguments_go_to_the_client_and_bytes_stay_bytes(

@@ -7,11 +7,23 @@ from typing import get_args
 import pytest
 from redis.asyncio import Redis
 
-from askonce.config.settings import CacheSettings, CacheType, DiskSettings, ProxySettings, RedisSettings, Settings
+from askonce.config.settings import (
+    CacheSettings,
+    CacheType,
+    DiskSettings,
+    ProxySettings,
+    QdrantSettings,
+    RedisSettings,
+    S3Settings,
+    SemanticSettings,
+    Settings,
+)
 from askonce.core.errors import ConfigError
 from askonce.stores.registry import STORES
 from tests.servers import Valkey
 from tests.stores.contract import Clock, make_entry
+
+MATCHED = SemanticSettings(threshold=0.8, embedding_model="local/minilm", index="kept")
 
 
 def settings(kind: CacheType, path: Path, namespace: str = "") -> Settings:
@@ -20,7 +32,10 @@ def settings(kind: CacheType, path: Path, namespace: str = "") -> Settings:
         call_types=frozenset({"chat"}),
         namespace=namespace,
         disk=DiskSettings(path=path, max_bytes=1 << 20) if kind == "disk" else None,
-        redis=RedisSettings(host="127.0.0.1", port=1) if kind == "redis" else None,
+        redis=RedisSettings(host="127.0.0.1", port=1) if kind.startswith("redis") else None,
+        s3=S3Settings(bucket="b", region="us-east-1") if kind == "s3" else None,
+        qdrant=QdrantSettings(url="http://127.0.0.1:1") if kind == "qdrant-semantic" else None,
+        semantic=MATCHED if kind.endswith("-semantic") else None,
     )
     return Settings(source="test.yaml", deployments=(), cache=cache, proxy=ProxySettings())
 
@@ -34,7 +49,9 @@ def test_every_type_has_a_row() -> None:
 async def test_a_shared_store_opens_in_both_roles(kind: CacheType, tmp_path: Path, clock: Clock) -> None:
     row = STORES[kind]
     given = settings(kind, tmp_path)
-    for open_ in (row.open_reader, row.open_writer):
+    matcher = [] if row.open_matcher is None else [row.open_matcher]
+    assert bool(matcher) == kind.endswith("-semantic")
+    for open_ in (row.open_reader, row.open_writer, *matcher):
         store = open_(given, clock)
         assert store.name == kind
         await store.close()
@@ -48,9 +65,10 @@ def test_what_is_not_shared_has_nothing_to_open(kind: CacheType, tmp_path: Path,
             open_(settings(kind, tmp_path), clock)
 
 
-@pytest.mark.parametrize("kind", ["disk", "redis"])
-def test_missing_settings_are_named(kind: CacheType, tmp_path: Path, clock: Clock) -> None:
-    given = settings("local", tmp_path)
+@pytest.mark.parametrize("kind", [name for name, row in STORES.items() if row.shared])
+def test_missing_settings_are_named(kind: CacheType, clock: Clock) -> None:
+    cache = CacheSettings(type=kind, call_types=frozenset({"chat"}))
+    given = Settings(source="test.yaml", deployments=(), cache=cache, proxy=ProxySettings())
     row = STORES[kind]
     for open_ in (row.open_reader, row.open_writer):
         with pytest.raises(ConfigError, match=rf"test\.yaml.*{kind}"):

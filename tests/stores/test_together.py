@@ -7,7 +7,7 @@ import pytest
 
 from askonce.core.errors import StoreUnavailable
 from askonce.stores.protocols import Crowded
-from askonce.stores.together import Together, Values
+from askonce.stores.together import Fetched, Together, Values
 
 
 class Line:
@@ -69,6 +69,20 @@ async def test_one_asker_of_many_keys_gets_all_or_the_outage() -> None:
         await task
     line.error = None
     assert await together.get(["again"]) == [b"again"]
+
+
+async def test_what_one_key_meets_is_for_those_alone_who_asked_for_it() -> None:
+    async def fetch(keys: Sequence[str]) -> Fetched:
+        return [StoreUnavailable("redis: away") if key == "away" else key.encode() for key in keys]
+
+    tasks = await asked(Together(fetch), [["a"], ["a", "away"], ["away"], ["b", "a"]])
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [str(one) if isinstance(one, StoreUnavailable) else one for one in answers] == [
+        [b"a"],
+        "redis: away",
+        "redis: away",
+        [b"b", b"a"],
+    ]
 
 
 async def test_an_asker_of_many_keys_who_leaves_takes_no_further_trip() -> None:

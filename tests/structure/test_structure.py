@@ -171,7 +171,7 @@ def test_every_metric_is_declared_once_and_used() -> None:
     used = {
         node.value
         for path in FILES
-        if path.name != "metrics.py"
+        if path.name not in {"metrics.py", "names.py"}  # the latter has members of Qdrant's payloads
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME.fullmatch(node.value)
     }

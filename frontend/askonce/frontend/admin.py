@@ -107,8 +107,8 @@ class Admin:
                 await self.store.ping()
                 await self.bus.publish(Answered(secrets.token_hex(16), now, (entry,)))
                 found = await self._appears(self.store, Lookup(key))
-        except StoreUnavailable:
-            return self._unhealthy(f"Service Unhealthy: the {self.settings.cache.type} store does not answer")
+        except StoreUnavailable as error:
+            return self._unhealthy(f"Service Unhealthy: the {self.settings.cache.type} store does not answer ({error})")
         except BusUnavailable:
             return self._unhealthy("Service Unhealthy: the queue (NATS) does not answer")
         if not found:
@@ -124,15 +124,24 @@ class Admin:
         )
 
     async def _appears(self, store: Reader, lookup: Lookup) -> bool:
+        """Whether it does in time. Raises StoreUnavailable when the last read failed: one of many may be late."""
         wait = 0.005
+        failed: StoreUnavailable | None = None
         try:
             async with asyncio.timeout(_PROBE_WAIT):
-                while (await store.get([lookup]))[0] is None:
+                while True:
+                    try:
+                        if (await store.get([lookup]))[0] is not None:
+                            return True
+                        failed = None
+                    except StoreUnavailable as error:
+                        failed = error
                     await asyncio.sleep(wait)
                     wait = min(2 * wait, 0.1)
         except TimeoutError:
+            if failed is not None:
+                raise failed from None
             return False
-        return True
 
     def _params(self) -> dict[str, str]:
         cache = self.settings.cache

@@ -3,6 +3,7 @@
 This page is the whole story of a request; the steps that it names are told elsewhere.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from askonce.frontend import respond
 from askonce.frontend.ask import read_ask, read_body, spoken
 from askonce.frontend.auth import Gate
 from askonce.frontend.flights import Flights
+from askonce.frontend.meaning import EXACT, Meaning
 from askonce.frontend.observe import Observed, Observer, Result
 from askonce.frontend.passing import Passing
 from askonce.frontend.question import Placing, Question
@@ -34,6 +36,7 @@ class Handler:
         gate: Gate,
         placing: Placing,
         tier: Tiered,
+        meaning: Meaning | None,
         flights: Flights,
         bus: Publisher,
         passing: Passing,
@@ -44,6 +47,7 @@ class Handler:
         self._gate = gate
         self._placing = placing
         self._tier = tier
+        self._meaning = meaning
         self._flights = flights
         self._bus = bus
         self._passing = passing
@@ -74,6 +78,8 @@ class Handler:
         question = await self._question(request)
         now = self._clock()
         known = self._in_memory(question, now) or await self._look_up(question, now)
+        if known.missing and self._meaning is not None:
+            question, known, observed.similarity = await self._by_meaning(self._meaning, question, known)
         if not known.missing:
             return self._hit(request, question, known, observed)
         if question.ask.control.only_if_cached:
@@ -109,12 +115,27 @@ class Handler:
     async def _look_up(self, question: Question, now: float) -> Plan:
         if not question.allowed.read:
             return Plan((None,) * len(question.lookups))
-        known = self._plan(await self._tier.get(question.lookups), question, now)
-        if known.missing:
-            # An answer may have come in another frontend, and the word of it may still be on its way here.
-            await self._bus.in_step()
-            known = self._in_memory(question, self._clock()) or known
-        return known
+        # An answer may have come in another frontend, and the word of it may still be on its way here. Where a search
+        # by meaning follows a miss, that word is waited for beside the store: it is a fifth of what such a hit takes.
+        if self._meaning is not None:
+            found, _ = await asyncio.gather(self._tier.get(question.lookups), self._bus.in_step())
+            known = self._plan(found, question, now)
+        else:
+            known = self._plan(await self._tier.get(question.lookups), question, now)
+            if known.missing:
+                await self._bus.in_step()
+        return (self._in_memory(question, self._clock()) or known) if known.missing else known
+
+    async def _by_meaning(
+        self, meaning: Meaning, question: Question, known: Plan
+    ) -> tuple[Question, Plan, float | None]:
+        """The question with what its meaning is, what is known of it then, and how alike the nearest was."""
+        match = await meaning.match(question)
+        question = question._replace(lookups=[match.lookup, *question.lookups[1:]])
+        if match.found is not None:
+            return question, Plan((match.found,)), match.similarity
+        # somebody else may have asked the very same, and been answered, while this one was looked for
+        return question, self._in_memory(question, self._clock()) or known, match.similarity
 
     def _plan(self, found: list[Found] | list[Found | None], question: Question, now: float) -> Plan:
         return plan(found, question.ask.control, now=now, streamed=question.ask.streamed)
@@ -123,5 +144,7 @@ class Handler:
         found = [one for one in known.found if one is not None]
         now = self._clock()
         reply = from_entries(self._endpoint, question.ask.body, question.form(), found, now)
+        if self._meaning is not None:
+            reply = reply._replace(similarity=EXACT if found[0].similarity is None else found[0].similarity)
         observed.hit(found)
         return respond.hit(request, reply, self._dates, now)

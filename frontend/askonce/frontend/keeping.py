@@ -5,15 +5,14 @@ queued for the writers. Holds no store: a frontend cannot write to one.
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from askonce.bus.protocols import Publisher
 from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain
 from askonce.core.entry import JSON, SSE, Entry, Lookup
 from askonce.core.events import Answered, Superseded
 from askonce.core.policy import Finished, Rules, Skip, SkipReason, Store, Why, admit, keep, lifetime
-from askonce.frontend.outbox import Outbox
 from askonce.frontend.question import Question
 from askonce.frontend.recording import Head
 from askonce.stores.memory import MemoryStore
@@ -41,6 +40,12 @@ class Whole:
     room: int
 
 
+class Queue(Protocol):
+    """Where answers wait for the writers: the outbox, or what stands before it. Taking one never waits."""
+
+    def put(self, event: Answered) -> None: ...
+
+
 class Keeper:
     def __init__(  # noqa: PLR0913 - the composition root hands down what keeping touches
         self,
@@ -48,7 +53,7 @@ class Keeper:
         rules: Rules,
         memory: MemoryStore,
         bus: Publisher,
-        outbox: Outbox | None,
+        queue: Queue | None,
         broadcast_bytes: int,
         metrics: Metrics,
         log: Log,
@@ -57,7 +62,7 @@ class Keeper:
         self._rules = rules
         self._memory = memory
         self._bus = bus
-        self._outbox = outbox
+        self._queue = queue
         self._broadcast_bytes = broadcast_bytes
         self._metrics = metrics
         self._log = log
@@ -108,17 +113,23 @@ class Keeper:
 
     async def _spread(self, event: Answered) -> None:
         now = self._clock()
-        for entry in event.entries:
+        told = replace(event, entries=tuple(map(_for_memory, event.entries)))
+        for entry in told.entries:
             self._memory.keep(entry, now, event.asked_at)
-        if sum(len(entry.payload) for entry in event.entries) <= self._broadcast_bytes:
-            self._bus.tell(event)
+        if sum(len(entry.payload) for entry in told.entries) <= self._broadcast_bytes:
+            self._bus.tell(told)
         else:
             # of the entries' own time: this frontend hears it too, and must not drop what it has just kept
-            at = max(entry.stored_at for entry in event.entries)
-            self._bus.tell(Superseded(tuple(entry.key for entry in event.entries), at))
-        if self._outbox is not None:
-            self._outbox.put(event)
+            at = max(entry.stored_at for entry in told.entries)
+            self._bus.tell(Superseded(tuple(entry.key for entry in told.entries), at))
+        if self._queue is not None:
+            self._queue.put(event)
         await self._bus.in_step()
+
+
+def _for_memory(entry: Entry) -> Entry:
+    """Memory answers exact keys only: what a text means is for the store."""
+    return entry if entry.lookup.vector is None else replace(entry, lookup=replace(entry.lookup, vector=None))
 
 
 def _answers(whole: Whole) -> list[Answer]:

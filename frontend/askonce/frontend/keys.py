@@ -33,6 +33,10 @@ class Keys:
             parts = [{varying: part[varying]} for part in parts]
         return [Lookup(CacheKey(namespace, digest(canonical(part), around))) for part in parts]
 
+    def scope(self, ask: Ask, route: Route, forwarded: dict[str, str], tenant: str, rest: Body) -> str:
+        """The digest of everything but the compared text: what a match by meaning must have in common with it."""
+        return digest(b"scope\n" + canonical(rest), self._around(ask, route, forwarded, tenant))
+
     def _around(self, ask: Ask, route: Route, forwarded: dict[str, str], tenant: str) -> bytes:
         mark = (ask.endpoint.name, ask.model, tenant, ask.control.namespace, *forwarded.items())
         written = self._written.get(mark)

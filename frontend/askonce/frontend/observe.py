@@ -28,13 +28,16 @@ class Result(StrEnum):
 
 @dataclass(slots=True)
 class Observed:
-    """One request as it is being answered. `status` is the Cache-Status that an error would carry."""
+    """One request as it is being answered. `status` is the Cache-Status that an error would carry; `similarity` that
+    of the nearest question, where something alike was looked for.
+    """
 
     call_type: str
     started: float
     result: Result = Result.ERROR
     status: str = "askonce"
     found: Sequence[Found | None] = ()
+    similarity: float | None = None
 
     def hit(self, found: Sequence[Found]) -> None:
         self.result = Result.HIT

@@ -10,6 +10,7 @@ from typing import Final
 
 from askonce.bus.protocols import Publisher
 from askonce.config.settings import ProxySettings
+from askonce.core.entry import Entry
 from askonce.core.errors import BusRefused, BusUnavailable
 from askonce.core.events import Answered
 from askonce.core.wire import split
@@ -130,4 +131,10 @@ class Outbox:
 
 
 def _size(event: Answered) -> int:
-    return sum(len(entry.payload) + len(entry.model) + _OVERHEAD for entry in event.entries)
+    return sum(map(_size_of_entry, event.entries))
+
+
+def _size_of_entry(entry: Entry) -> int:
+    lookup = entry.lookup
+    vector = 0 if lookup.vector is None else len(lookup.vector.values)
+    return len(entry.payload) + len(entry.model) + 4 * len(lookup.text) + vector + _OVERHEAD

@@ -15,7 +15,7 @@ from askonce.frontend.flights import Flight
 from askonce.frontend.observe import Observed, Result
 from askonce.frontend.question import Question
 from askonce.frontend.recording import Head, Reading
-from askonce.frontend.reply import as_answer, miss_status
+from askonce.frontend.reply import SIMILARITY, as_answer, miss_status, similarity_text
 
 
 class Passing:
@@ -34,7 +34,8 @@ class Passing:
     ) -> web.StreamResponse:
         """The client's answer out of the flight's. Raises UpstreamError when none came."""
         observed.missed(known, consulted=question.allowed.read, joined=joined)
-        status = _Status(lifetime(self._rules, flight.question.ask.control), question, known, joined=joined)
+        ttl = lifetime(self._rules, flight.question.ask.control)
+        status = _Status(ttl, question, known, joined=joined, similarity=observed.similarity)
         observed.status = status.text(stored=False)
         reading = flight.recording.join()
         try:
@@ -42,12 +43,12 @@ class Passing:
             if head.status >= 400:
                 observed.result = Result.ERROR
             if head.media_type == SSE:
-                text = status.text(stored=status.promised and head.status == 200)
-                return await self._pass_on(request, head, text, _stream(reading, question, flight), observed)
+                ours = status.headers(stored=status.promised and head.status == 200)
+                return await self._pass_on(request, head, ours, _stream(reading, question, flight), observed)
             held, ended = await reading.rest_or_overflow()
             if not ended:
-                text = status.text(stored=False, skipped=SkipReason.TOO_LARGE)
-                return await self._pass_on(request, head, text, _resumed(held, reading), observed)
+                ours = status.headers(stored=False, skipped=SkipReason.TOO_LARGE)
+                return await self._pass_on(request, head, ours, _resumed(held, reading), observed)
             return self._whole(question, known, flight, head, b"".join(held), status)
         finally:
             reading.leave()
@@ -55,8 +56,7 @@ class Passing:
     def _whole(
         self, question: Question, known: Plan, flight: Flight, head: Head, payload: bytes, status: "_Status"
     ) -> web.Response:
-        text = status.text(stored=flight.skipped is None, skipped=flight.skipped)
-        headers = [*head.headers, ("Cache-Status", text)]
+        headers = [*head.headers, *status.headers(stored=flight.skipped is None, skipped=flight.skipped)]
         if head.status == 200 and len(known.missing) < len(known.found):
             payload = _completed(question, known, flight, head, payload)
         return web.Response(status=head.status, body=payload, headers=headers)
@@ -65,12 +65,11 @@ class Passing:
         self,
         request: web.BaseRequest,
         head: Head,
-        cache_status: str,
+        ours: list[tuple[str, str]],
         chunks: AsyncIterator[bytes],
         observed: Observed,
     ) -> web.StreamResponse:
-        headers = [*head.headers, ("Cache-Status", cache_status)]
-        response = web.StreamResponse(status=head.status, headers=headers)
+        response = web.StreamResponse(status=head.status, headers=[*head.headers, *ours])
         if head.length is not None and head.media_type != SSE:
             response.content_length = head.length
         try:
@@ -90,14 +89,20 @@ class Passing:
 
 
 class _Status:
-    """The Cache-Status of one answer from upstream. `promised`: it will be kept if it is complete."""
+    """What the cache says about one answer from upstream. `promised`: it will be kept if it is complete."""
 
-    def __init__(self, ttl: float | None, question: Question, known: Plan, *, joined: bool) -> None:
+    def __init__(
+        self, ttl: float | None, question: Question, known: Plan, *, joined: bool, similarity: float | None
+    ) -> None:
         self._ttl = ttl  # the leader's counts
         self._question = question
         self._joined = joined
         self._partial = len(known.missing) < len(known.found)
         self.promised = question.allowed.write
+        self._alike = [] if similarity is None else [(SIMILARITY, similarity_text(similarity))]
+
+    def headers(self, *, stored: bool, skipped: SkipReason | Why | None = None) -> list[tuple[str, str]]:
+        return [("Cache-Status", self.text(stored=stored, skipped=skipped)), *self._alike]
 
     def text(self, *, stored: bool, skipped: SkipReason | Why | None = None) -> str:
         allowed = self._question.allowed

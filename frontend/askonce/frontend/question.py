@@ -1,6 +1,6 @@
 """An ask, placed: who may answer it, who shares the answer, under which keys, and what the cache may do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from askonce.calls.endpoint import Body
@@ -58,9 +58,28 @@ class Placing:
     def place(self, ask: Ask) -> Question:
         """Raises RequestError for a model that cannot be asked."""
         route = self.deployments.route(ask.model)
-        own_credential = not route.shared_key and not self.gate.closed
-        forwarded = forwarded_headers(ask.headers, own_credential=own_credential)
-        tenant = self.gate.tenant(ask.headers, own_credential=own_credential)
+        own_credential = self._own_credential(route)
+        forwarded, tenant = self._sharing(ask, route)
         lookups = self.keys.lookups(ask, route, forwarded, tenant, ask.endpoint.parts(ask.body))
         allowed = permit(self.rules, ask.endpoint.name, ask.control)
         return Question(ask, route, bearer(ask.headers) if own_credential else None, lookups, allowed)
+
+    def in_scope(self, question: Question, longest: int) -> Lookup | None:
+        """The question's lookup with its scope and its text, where it may be matched by meaning: None where only the
+        exact key may answer, or where the text has more than `longest` characters.
+        """
+        ask, route = question.ask, question.route
+        compared = ask.endpoint.compared(ask.body)
+        if compared is None or len(compared.text) > longest:
+            return None
+        scope = self.keys.scope(ask, route, *self._sharing(ask, route), compared.rest)
+        return replace(question.lookups[0], scope=scope, text=compared.text)
+
+    def _own_credential(self, route: Route) -> bool:
+        return not route.shared_key and not self.gate.closed
+
+    def _sharing(self, ask: Ask, route: Route) -> tuple[dict[str, str], str]:
+        """The headers that go upstream, and who shares the answer."""
+        own_credential = self._own_credential(route)
+        forwarded = forwarded_headers(ask.headers, own_credential=own_credential)
+        return forwarded, self.gate.tenant(ask.headers, own_credential=own_credential)

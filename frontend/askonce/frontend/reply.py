@@ -12,13 +12,14 @@ from askonce.calls.endpoint import Answer, Body, Endpoint
 from askonce.core.entry import FLOATS, JSON, SSE, Entry, Found
 
 CACHE_NAME = "askonce"
+SIMILARITY: Final = "x-litellm-semantic-similarity"
 # RFC 9110 8.3.1. A provider's type may be none: clients of HTTP decode RFC 2047's words in it, line breaks included.
 _MEDIA_TYPE: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OCTETS: Final = "application/octet-stream"
 
 
 class Reply(NamedTuple):
-    """The body of a hit, and what its head says."""
+    """The body of a hit, and what its head says. `similarity` is told where questions are matched by meaning."""
 
     body: bytes
     content_type: str
@@ -26,6 +27,7 @@ class Reply(NamedTuple):
     age: int
     ttl: int | None
     source: str
+    similarity: float | None = None
 
 
 def from_entries(endpoint: Endpoint, body: Body, form: str, found: Sequence[Found], now: float) -> Reply:
@@ -93,6 +95,7 @@ def hit_headers(reply: Reply) -> dict[str, str]:
         "Cache-Status": hit_status(reply),
         "Age": str(reply.age),
         "x-litellm-cache-key": reply.key,
+        **({} if reply.similarity is None else {SIMILARITY: similarity_text(reply.similarity)}),
     }
 
 
@@ -101,8 +104,17 @@ def hit_bytes(reply: Reply, date: str) -> bytes:
     return (
         f"HTTP/1.1 200 OK\r\nContent-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n"
         f"Cache-Status: {hit_status(reply)}\r\nAge: {reply.age}\r\nx-litellm-cache-key: {reply.key}\r\n"
-        f"Date: {date}\r\n\r\n"
+        f"{_similarity_line(reply)}Date: {date}\r\n\r\n"
     ).encode("ascii")
+
+
+def similarity_text(similarity: float) -> str:
+    """LiteLLM writes a float as Python does; more digits than these are noise of the quantisation."""
+    return str(round(similarity, 6))
+
+
+def _similarity_line(reply: Reply) -> str:
+    return "" if reply.similarity is None else f"{SIMILARITY}: {similarity_text(reply.similarity)}\r\n"
 
 
 def miss_status(

@@ -5,21 +5,27 @@ import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TypedDict
 
 from aiohttp import web
 
 from askonce.bus.nats import open_publisher
 from askonce.calls.table import ENDPOINTS
+from askonce.config.rules import read_rules
 from askonce.config.settings import Settings
-from askonce.core.errors import StoreUnavailable
+from askonce.core.errors import EmbedderUnavailable, StoreUnavailable
 from askonce.core.policy import Rules
 from askonce.frontend.admin import Admin
 from askonce.frontend.auth import Gate
 from askonce.frontend.deployments import Deployments
+from askonce.frontend.embedders.open import NotServed
+from askonce.frontend.embedding import Embedding, open_embedding
+from askonce.frontend.enriching import Enricher
 from askonce.frontend.flights import Flights
 from askonce.frontend.handler import Handler
-from askonce.frontend.keeping import Keeper
+from askonce.frontend.keeping import Keeper, Queue
 from askonce.frontend.keys import Keys
+from askonce.frontend.meaning import Meaning
 from askonce.frontend.news import News
 from askonce.frontend.observe import Observer
 from askonce.frontend.outbox import Outbox
@@ -29,7 +35,7 @@ from askonce.frontend.routes import Routes
 from askonce.frontend.upstream import Upstream
 from askonce.runtime.clock import timer, wall
 from askonce.runtime.drain import Drain
-from askonce.stores.guards import Guarded
+from askonce.stores.guards import Guarded, GuardedMatcher
 from askonce.stores.memory import MemoryStore
 from askonce.stores.registry import STORES
 from askonce.stores.tier import Tiered
@@ -76,15 +82,11 @@ class Frontend:
     async def _open(self, nats_url: str, at_close: Callable[..., object]) -> None:
         """What is handed to `at_close` is called in the reverse order: first comes last."""
         settings, metrics, log = self._settings, self._metrics, self._log
-        row = STORES[settings.cache.type]
         self._memory = MemoryStore(
             max_bytes=self._proxy.memory_bytes, ttl_cap=settings.cache.memory_ttl, metrics=metrics
         )
-        self._store: Guarded | None = None
-        if row.shared and settings.cache.enabled:
-            deadline = row.deadline if self._proxy.store_deadline is None else self._proxy.store_deadline
-            reader = row.open_reader(settings, wall)
-            self._store = Guarded(reader, deadline=deadline, metrics=metrics, log=log, timer=timer)
+        self._store = self._guarded()
+        if self._store is not None:
             at_close(self._store.close)
             await self._warm(self._store)
         tier = Tiered(self._memory, self._store, recheck=self._proxy.memory_recheck, clock=wall)
@@ -101,12 +103,16 @@ class Frontend:
         self._upstream = Upstream(self._proxy, self._version)
         at_close(self._upstream.close)
         rules = self._rules()
-        self._flights = self._make_flights(rules)
+        deployments = Deployments(settings.deployments)
+        gate = Gate(_secret(settings), self._proxy.cache_scope)
+        placing = Placing(deployments, gate, Keys(settings.cache.namespace), rules)
+        meaning, queue = await self._open_meaning(placing, at_close)
+        self._flights = self._make_flights(rules, queue)
         at_close(self._finish_answers)
         observer = Observer([one.name for one in ENDPOINTS], metrics, log, timer)
         flushing = asyncio.create_task(observer.flush_for_ever(), name="observer")
         at_close(_cancelled, flushing)
-        server = self._routes(tier, rules, observer).server()
+        server = self._routes(tier, placing, meaning, observer).server()
         self._runner = web.ServerRunner(server, shutdown_timeout=self._drain.handlers, handle_signals=False)
         at_close(self._runner.cleanup)
         await self._runner.setup()
@@ -146,20 +152,75 @@ class Frontend:
         except (StoreUnavailable, TimeoutError) as error:
             self._log.warning("store_unavailable", store=store.name, why=str(error))
 
+    def _guarded(self) -> Guarded | None:
+        """The store behind memory, with deadline and breaker; None where memory is all there is."""
+        settings, row = self._settings, STORES[self._settings.cache.type]
+        if not (row.shared and settings.cache.enabled):
+            return None
+        deadline = row.deadline if self._proxy.store_deadline is None else self._proxy.store_deadline
+        around: _Around = {"deadline": deadline, "metrics": self._metrics, "log": self._log, "timer": timer}
+        if row.open_matcher is not None:
+            return GuardedMatcher(row.open_matcher(settings, wall), **around)
+        return Guarded(row.open_reader(settings, wall), **around)
+
+    async def _open_meaning(
+        self, placing: Placing, at_close: Callable[..., object]
+    ) -> tuple[Meaning | None, Queue | None]:
+        """What matches by meaning, where the store can; and where answers go that are to be written."""
+        matcher, outbox = self._store, self._outbox
+        if not isinstance(matcher, GuardedMatcher) or outbox is None:
+            return None, outbox
+        settings = self._settings
+        rules = read_rules(self._proxy.semantic_rules)
+        try:
+            embedding = open_embedding(
+                settings,
+                upstream=self._upstream,
+                deployments=placing.deployments,
+                metrics=self._metrics,
+                log=self._log,
+                timer=timer,
+            )
+        except NotServed as error:  # the store goes on by exact keys
+            self._log.warning("embedder_not_served", why=str(error))
+            return None, outbox
+        at_close(embedding.close)
+        await self._warm_embedder(embedding)
+        enricher = Enricher(embedding, outbox)
+        at_close(self._enrich_the_rest, enricher)
+        meaning = Meaning(
+            placing=placing,
+            embedding=embedding,
+            matcher=matcher,
+            memory=self._memory,
+            rules=rules,
+            settings=settings,
+            metrics=self._metrics,
+            clock=wall,
+        )
+        return meaning, enricher
+
+    async def _warm_embedder(self, embedding: Embedding) -> None:
+        try:
+            async with asyncio.timeout(_WARM_WITHIN):
+                await embedding.ping()
+        except (EmbedderUnavailable, TimeoutError) as error:
+            self._log.warning("embedder_unavailable", why=str(error))
+
+    async def _enrich_the_rest(self, enricher: Enricher) -> None:
+        await enricher.drain(max(_LEAST, self._until - timer()))
+
     def _rules(self) -> Rules:
         cache = self._settings.cache
         return Rules(cache.enabled, cache.call_types, cache.opt_in, cache.ttl, self._proxy.max_entry_bytes)
 
-    def _routes(self, tier: Tiered, rules: Rules, observer: Observer) -> Routes:
-        settings = self._settings
-        gate = Gate(_secret(settings), self._proxy.cache_scope)
-        deployments = Deployments(settings.deployments)
-        placing = Placing(deployments, gate, Keys(settings.cache.namespace), rules)
-        passing = Passing(rules)
+    def _routes(self, tier: Tiered, placing: Placing, meaning: Meaning | None, observer: Observer) -> Routes:
+        settings, gate = self._settings, placing.gate
+        passing = Passing(placing.rules)
         admin = Admin(
             settings=settings,
             gate=gate,
-            deployments=deployments,
+            deployments=placing.deployments,
             memory=self._memory,
             store=self._store,
             bus=self._bus,
@@ -174,6 +235,7 @@ class Frontend:
                 gate=gate,
                 placing=placing,
                 tier=tier,
+                meaning=meaning if endpoint.comparable else None,
                 flights=self._flights,
                 bus=self._bus,
                 passing=passing,
@@ -184,13 +246,13 @@ class Frontend:
                 table["POST", prefix + endpoint.path] = handler.handle
         return Routes(table, self._proxy.max_body_bytes)
 
-    def _make_flights(self, rules: Rules) -> Flights:
+    def _make_flights(self, rules: Rules, queue: Queue | None) -> Flights:
         everything_is_told = self._outbox is None  # where memory is the only store, the others have it from the bus
         keeper = Keeper(
             rules=rules,
             memory=self._memory,
             bus=self._bus,
-            outbox=self._outbox,
+            queue=queue,
             broadcast_bytes=self._bus.max_payload // 2 if everything_is_told else self._proxy.broadcast_bytes,
             metrics=self._metrics,
             log=self._log,
@@ -204,6 +266,15 @@ class Frontend:
             log=self._log,
             clock=wall,
         )
+
+
+class _Around(TypedDict):
+    """What a guard is made with, whatever it guards."""
+
+    deadline: float | None
+    metrics: Metrics
+    log: Log
+    timer: Callable[[], float]
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -7,6 +7,7 @@ reasoning are those of vLLM, DeepSeek, OpenRouter and LiteLLM.
 from typing import Any, Final
 
 from askonce.calls.chunked import Chunked, Form
+from askonce.calls.compared import last_user_text
 from askonce.calls.deltas import base64, extended, indexed, members, text
 from askonce.calls.endpoint import Body, Malformed, Uncertain
 from askonce.core.errors import bad_request
@@ -113,5 +114,6 @@ CHAT: Final = Chunked(
         fold=_fold,
         pieces=_pieces,
         speaks=_speaks,
+        compared=last_user_text,
     ),
 )

@@ -12,7 +12,7 @@ import orjson
 
 from askonce.calls.checks import check_model, check_stream
 from askonce.calls.deltas import Fold, counted, earliest, indexed, members, once
-from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain
+from askonce.calls.endpoint import Answer, Body, Compared, Malformed, Uncertain
 from askonce.calls.parsing import read_object, tokens
 from askonce.core.entry import JSON, SSE
 from askonce.core.sse import DONE, SseParser, frame
@@ -27,7 +27,7 @@ class Form:
     """What tells one such route from another.
 
     `fold` makes a choice of its chunks; `pieces` makes chunks of a choice; `speaks` tells whether there is anything
-    in it, and raises Malformed when it is no choice of this route.
+    in it, and raises Malformed when it is no choice of this route; `compared` is the endpoint's.
     """
 
     whole: str  # the `object` of an answer
@@ -36,6 +36,7 @@ class Form:
     fold: Fold
     pieces: Callable[[Body], list[Body]]
     speaks: Callable[[Body], bool]
+    compared: Callable[[Body], Compared | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Chunked:
     multipart: bool = False
     terminal: bytes = DONE
     varying: str | None = None
+    comparable: bool = True
 
     def check(self, body: Body) -> None:
         check_model(body)
@@ -57,6 +59,9 @@ class Chunked:
 
     def parts(self, body: Body) -> list[Body]:
         return [body]
+
+    def compared(self, body: Body) -> Compared | None:
+        return self.form.compared(body)
 
     def narrow(self, body: Body, missing: Sequence[int]) -> Body:
         return body

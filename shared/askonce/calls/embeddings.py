@@ -30,6 +30,7 @@ class Embeddings:
     multipart: bool = False
     terminal: bytes = DONE
     varying: str | None = "input"
+    comparable: bool = False
 
     def check(self, body: Body) -> None:
         check_model(body)
@@ -47,6 +48,9 @@ class Embeddings:
 
     def parts(self, body: Body) -> list[Body]:
         return [{**body, "input": item} for item in _items(body["input"])]
+
+    def compared(self, body: Body) -> None:
+        return None
 
     def narrow(self, body: Body, missing: Sequence[int]) -> Body:
         items = _items(body["input"])

@@ -18,6 +18,14 @@ class Answer:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A body taken apart for matching by meaning: the text that is compared, and the rest, which must be equal."""
+
+    text: str
+    rest: Body
+
+
 class Malformed(ValueError):
     """An upstream answer that is not what the route's API says. It is served as it came, and not kept."""
 
@@ -53,6 +61,11 @@ class Endpoint(Protocol):
         ...
 
     @property
+    def comparable(self) -> bool:
+        """Whether there are bodies of this route that are matched by meaning."""
+        ...
+
+    @property
     def terminal(self) -> bytes:
         """Bytes that stand in the last event of a whole stream, such as b"[DONE]"."""
         ...
@@ -65,6 +78,10 @@ class Endpoint(Protocol):
 
     def parts(self, body: Body) -> list[Body]:
         """The body as one body per lookup: what each part's key is made from."""
+        ...
+
+    def compared(self, body: Body) -> Compared | None:
+        """What of the body is compared by meaning; None where only the exact key may answer."""
         ...
 
     def narrow(self, body: Body, missing: Sequence[int]) -> Body:

@@ -4,7 +4,7 @@ from typing import Final
 
 from askonce.calls.chunked import Chunked, Form
 from askonce.calls.deltas import extended, members, text
-from askonce.calls.endpoint import Body, Malformed
+from askonce.calls.endpoint import Body, Compared, Malformed
 from askonce.core.errors import bad_request
 
 _LOGPROBS = members({"tokens": extended, "token_logprobs": extended, "top_logprobs": extended, "text_offset": extended})
@@ -15,6 +15,14 @@ def _check(body: Body) -> None:
     prompt = body.get("prompt")
     if not isinstance(prompt, str | list) or prompt == []:
         raise bad_request("prompt must be a text or a list", "prompt")
+
+
+def _compared(body: Body) -> Compared | None:
+    """The prompt, where it is one text."""
+    prompt = body["prompt"]
+    if not isinstance(prompt, str) or not prompt.strip():
+        return None
+    return Compared(prompt, {name: value for name, value in body.items() if name != "prompt"})
 
 
 def _speaks(choice: Body) -> bool:
@@ -45,5 +53,6 @@ TEXT: Final = Chunked(
         fold=_CHOICE,
         pieces=_pieces,
         speaks=_speaks,
+        compared=_compared,
     ),
 )

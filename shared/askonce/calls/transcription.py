@@ -32,6 +32,7 @@ class Transcription:
     multipart: bool = True
     terminal: bytes = _ENDED.encode()
     varying: str | None = None
+    comparable: bool = False
 
     def check(self, body: Body) -> None:
         check_model(body)
@@ -48,6 +49,9 @@ class Transcription:
         """
         apart = self.streamed(body) and body.get("response_format", "json") != "json"
         return [{**body, "streamed": True} if apart else body]
+
+    def compared(self, body: Body) -> None:
+        return None
 
     def narrow(self, body: Body, missing: Sequence[int]) -> Body:
         return body

@@ -2,15 +2,20 @@
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import uvloop
 
 from askonce.bus.probe import probe
+from askonce.commands.processes import VERSION
 from askonce.config.describe import describe
 from askonce.config.settings import Settings
 from askonce.core.errors import AskonceError
+from askonce.frontend.deployments import Deployments
+from askonce.frontend.embedders.open import open_embedder
+from askonce.frontend.upstream import Upstream
 from askonce.runtime.clock import wall
 from askonce.stores.disk import FOLDER
 from askonce.stores.registry import STORES
@@ -28,6 +33,8 @@ def check(settings: Settings) -> int:
 
 async def _ping_all(settings: Settings) -> int:
     outcomes = [("store", await _store(settings)), ("queue", await _queue(settings))]
+    if settings.cache.semantic is not None:
+        outcomes.append((f"embedder {settings.cache.semantic.embedding_model}", await _embedder(settings)))
     bases = dict.fromkeys((one.api_base, one.api_key) for one in settings.deployments if one.unsupported is None)
     for base, key in bases:
         outcomes.append((f"provider {base}", await _provider(base, None if key is None else key.get_secret_value())))
@@ -46,13 +53,28 @@ async def _store(settings: Settings) -> tuple[bool, str]:
     if disk is not None and not os.access(disk.path / FOLDER, os.F_OK):
         return _to_be_made(disk.path / FOLDER)
     try:
-        reader = row.open_reader(settings, wall)
-        async with asyncio.timeout(_WITHIN):
-            await reader.ping()
-        await reader.close()
+        async with AsyncExitStack() as opened:
+            reader = row.open_reader(settings, wall)
+            opened.push_async_callback(reader.close)
+            async with asyncio.timeout(_WITHIN):
+                await reader.ping()
     except (AskonceError, TimeoutError) as error:
         return False, str(error) or f"{settings.cache.type}: no answer in time"
     return True, f"{settings.cache.type} answers"
+
+
+async def _embedder(settings: Settings) -> tuple[bool, str]:
+    try:
+        async with AsyncExitStack() as opened:
+            upstream = Upstream(settings.proxy, VERSION)
+            opened.push_async_callback(upstream.close)
+            embedder = open_embedder(settings, upstream, Deployments(settings.deployments))
+            opened.push_async_callback(embedder.close)
+            async with asyncio.timeout(_WITHIN):
+                (vector,) = await embedder.embed(["word"])
+    except (AskonceError, TimeoutError) as error:
+        return False, str(error) or "no answer in time"
+    return vector is not None, f"{embedder.space}, {len(vector or b'') // 4} dimensions"
 
 
 def _to_be_made(folder: Path) -> tuple[bool, str]:

@@ -1,12 +1,24 @@
 """The settings in force, told to people. Secrets are told as set or not set, and addresses without credentials."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from askonce.config.settings import CacheSettings, Deployment, RedisSettings, Settings
+from askonce.config.settings import (
+    AwsIam,
+    AzureIam,
+    CacheSettings,
+    Deployment,
+    GcpIam,
+    Node,
+    QdrantSettings,
+    RedisSettings,
+    S3Settings,
+    SemanticSettings,
+    Settings,
+)
 
 Line = tuple[str, str]
 
@@ -53,6 +65,12 @@ def _cache(cache: CacheSettings) -> Iterator[Line]:
         yield "cache path", f"{cache.disk.path}, up to {cache.disk.max_bytes} bytes"
     if cache.redis is not None:
         yield "cache server", _redis(cache.redis)
+    if cache.s3 is not None:
+        yield "cache bucket", _s3(cache.s3)
+    if cache.qdrant is not None:
+        yield "cache server", _qdrant(cache.qdrant)
+    if cache.semantic is not None:
+        yield "cache matching", _semantic(cache.semantic)
     yield "cache ttl", "without end" if cache.ttl is None else f"{cache.ttl:g} s"
     if cache.memory_ttl is not None:
         yield "cache ttl in memory", f"{cache.memory_ttl:g} s"
@@ -62,15 +80,63 @@ def _cache(cache: CacheSettings) -> Iterator[Line]:
 
 
 def _redis(redis: RedisSettings) -> str:
-    if redis.url is not None:
+    password = f"password {_secret(redis.password)}" if redis.iam is None else _iam(redis.iam)
+    if redis.cluster_nodes:
+        words = [f"cluster of {_nodes(redis.cluster_nodes)}", password]
+    elif redis.url is not None:
         words = [without_credentials(redis.url.get_secret_value())]
+        words += [] if redis.iam is None else [password]
+    elif redis.sentinel_nodes:
+        words = [
+            f"{redis.service_name} as Sentinels at {_nodes(redis.sentinel_nodes)} say, database {redis.db}",
+            password,
+        ]
+        words.append(f"password of the Sentinels {_secret(redis.sentinel_password)}")
     else:
-        words = [f"{redis.host}:{redis.port}, database {redis.db}", f"password {_secret(redis.password)}"]
+        words = [f"{redis.host}:{redis.port}, database {redis.db}", password]
     if redis.ssl:
         words.append("TLS")
     if redis.arguments:
         words.append(f"with {', '.join(redis.arguments)}")
     return ", ".join(words)
+
+
+def _nodes(nodes: Sequence[Node]) -> str:
+    return " ".join(f"{node.host}:{node.port}" for node in nodes)
+
+
+def _iam(iam: GcpIam | AwsIam | AzureIam) -> str:
+    match iam:
+        case GcpIam():
+            return f"tokens of {iam.service_account} from Google"
+        case AwsIam():
+            return f"requests signed for {iam.user} of {iam.cache} in {iam.region}"
+        case AzureIam():
+            return f"tokens from Microsoft, {'of the machine' if iam.client_secret is None else 'by client secret'}"
+
+
+def _s3(s3: S3Settings) -> str:
+    words = ["/".join(part for part in (s3.bucket, s3.path) if part)]
+    words.append("region not set" if s3.region is None else f"region {s3.region}")
+    if s3.endpoint_url is not None:
+        words.append(f"at {without_credentials(s3.endpoint_url)}")
+    words.append("keys that boto3 finds" if s3.access_key_id is None else "keys set")
+    if not s3.use_ssl:
+        words.append("without TLS")
+    if s3.verify is False:
+        words.append("certificate not checked")
+    if s3.config:
+        words.append(f"with {', '.join(s3.config)}")
+    return ", ".join(words)
+
+
+def _qdrant(qdrant: QdrantSettings) -> str:
+    key = f"API key {_secret(qdrant.api_key)}"
+    return f"{without_credentials(qdrant.url)}, {key}, {qdrant.quantization} quantization"
+
+
+def _semantic(semantic: SemanticSettings) -> str:
+    return f"from {semantic.threshold:g} up, by {semantic.embedding_model}, in {semantic.index}"
 
 
 def _secret(value: SecretStr | None) -> str:

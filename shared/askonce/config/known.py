@@ -6,23 +6,21 @@ Sources: LiteLLM's pages on the proxy's config.yaml and on caching; `litellm/typ
 from collections.abc import Mapping
 from typing import Final
 
+from askonce.config.values import names
+
 NOT_BUILT: Final = "not built yet"
 NOT_KNOWN: Final = "not known"
 
 
-def _names(written: str) -> frozenset[str]:
-    return frozenset(written.split())
-
-
 def _not_built(written: str) -> dict[str, str]:
-    return dict.fromkeys(_names(written), NOT_BUILT)
+    return dict.fromkeys(names(written), NOT_BUILT)
 
 
 SECTIONS: Final[Mapping[str, str]] = _not_built("""
     assistant_settings callback_settings credential_list default_team_settings files_settings finetune_settings
     guardrails include litellm_jwtauth mcp_aliases mcp_servers mcp_tools pass_through_endpoints policies prompts
     search_tools secret_manager_settings vector_store_registry
-""")
+""") | {"cache_params": "belongs into litellm_settings"}
 
 LITELLM: Final[Mapping[str, str]] = _not_built("""
     allowed_fails always_include_stream_usage api_base audit_log_callbacks cache_responses caching
@@ -40,7 +38,7 @@ LITELLM: Final[Mapping[str, str]] = _not_built("""
     "callbacks": "not built yet; /metrics is always served",
     "set_verbose": "use askonce.log_level",
     "default_in_memory_ttl": "only for type local",
-    "default_redis_ttl": "only for type redis",
+    "default_redis_ttl": "only for types redis and redis-semantic",
 }
 
 GENERAL: Final[Mapping[str, str]] = _not_built("""
@@ -74,7 +72,7 @@ ROUTER: Final[Mapping[str, str]] = _not_built("""
 """)
 
 # What an entry of model_list may hold beside what its requests are made of: none of it goes to the provider.
-DEPLOYMENT: Final = _names("""
+DEPLOYMENT: Final = names("""
     additional_drop_params allowed_model_region allowed_openai_params api_version assistant_continue_message azure
     azure_ad_token azure_ad_token_provider azure_password azure_scope azure_username base_model bos_token
     budget_duration cache cache_control_injection_points cache_key caching caching_groups client client_id
@@ -106,7 +104,7 @@ def is_knob(name: str) -> bool:
 
 
 # Stores that LiteLLM has and this version has not.
-UNBUILT_STORES: Final = ("s3", "redis-semantic", "qdrant-semantic", "valkey-semantic", "gcs", "azure-blob")
+UNBUILT_STORES: Final = ("valkey-semantic", "gcs", "azure-blob")
 
 # LiteLLM's call types. Those that the table of routes does not have are legal, and not built yet.
 LITELLM_CALL_TYPES: Final = (
@@ -115,15 +113,19 @@ LITELLM_CALL_TYPES: Final = (
     *("anthropic_messages", "aanthropic_messages"),
 )
 
-_CACHE_PREFIXES: Final = (
-    *("s3_", "qdrant_", "redis_semantic_", "valkey_semantic_", "semantic_cache_", "gcs_", "gcp_", "aws_", "azure_"),
-)
-_CACHE_NAMES: Final = _names("""
-    max_messages redis_flush_size redis_startup_nodes sentinel_nodes sentinel_password service_name
-    similarity_threshold startup_nodes
-""")
+# Members of `cache_params` that LiteLLM knows and no store here needs.
+CACHE_PARAMS: Final[Mapping[str, str]] = {
+    "azure_account_url": NOT_BUILT,
+    "azure_blob_container": NOT_BUILT,
+    "default_redis_ttl": "use default_in_redis_ttl, or litellm_settings.default_redis_ttl",
+    "max_messages": "conversations of any length are kept",
+    "redis_flush_size": "writers always write in batches",
+    "semantic_cache_embedding_max_input_tokens": "longer texts are matched exactly only; askonce.semantic_max_chars",
+    "semantic_cache_scope": "who shares answers is askonce.cache_scope",
+}
+_CACHE_PREFIXES: Final = ("gcs_", "valkey_semantic_")
 
 
 def why_cache_param(name: str) -> str:
-    """The reason for a member of `cache_params` that no store has read."""
-    return NOT_BUILT if name in _CACHE_NAMES or name.startswith(_CACHE_PREFIXES) else NOT_KNOWN
+    """The reason for a member of `cache_params` that has none of its own."""
+    return NOT_BUILT if name.startswith(_CACHE_PREFIXES) else NOT_KNOWN

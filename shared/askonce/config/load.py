@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from askonce.config.cache import read_cache
+from askonce.config import semantic
+from askonce.config.cache import read_cache, why_left
 from askonce.config.document import read_document
-from askonce.config.environment import merge_environment
+from askonce.config.environment import for_libraries, merge_environment
 from askonce.config.known import GENERAL, LITELLM, NOT_KNOWN, ROUTER, SECTIONS
 from askonce.config.models import everything_to_openai, read_models
 from askonce.config.notes import Notes
@@ -31,22 +32,30 @@ def load(path: Path | None, environ: Mapping[str, str], *, cwd: Path) -> Setting
     """
     values = {} if path is None else read_document(cwd / path)
     notes = Notes(NO_FILE if path is None else str(path))
-    outer = merge_environment(environ, cwd)
+    outer = merge_environment(environ, cwd, notes)
     document = Section("", values, outer, notes)
     document = replace(document, variables=_from_section(document) | outer)
     litellm, general = document.section("litellm_settings"), document.section("general_settings")
+    params = litellm.section("cache_params")
 
     proxy = read_own(document.section("askonce"), cwd)
     master_key = read_master_key(general)
     own_key = path is not None or master_key is not None  # a client that sends the master key has no key to forward
     fallback = everything_to_openai(document.variables, notes, own_key=own_key)
+    deployments = read_models(document) or (fallback,)
+    cache = read_cache(litellm, params, proxy, cwd)
+    if cache.semantic is not None:
+        proxy = semantic.with_deadline(proxy, params)
+        deployments = semantic.with_embedder(cache.type, cache.semantic, deployments, params)
     settings = Settings(
         source=NO_FILE if path is None else str(path),
-        deployments=read_models(document) or (fallback,),
-        cache=read_cache(litellm, proxy, cwd),
+        deployments=deployments,
+        cache=cache,
         proxy=proxy.model_copy(update={"host": proxy.host or default_host(master_key)}),
         master_key=master_key,
+        for_libraries=for_libraries(document.variables, environ),
     )
+    params.ignore_left(why_left)
     sections = (
         (litellm, LITELLM),
         (general, GENERAL),

@@ -3,18 +3,20 @@
 Source: LiteLLM's page on the proxy's config.yaml, part `model_list`.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
 from askonce.config.known import NOT_BUILT, NOT_KNOWN, is_knob
 from askonce.config.notes import Notes
-from askonce.config.providers import SERVED, Provider, split_model, unserved
+from askonce.config.providers import KNOWN, SERVED, Provider, split_model, unserved
 from askonce.config.section import Section
 from askonce.config.settings import Deployment
 from askonce.config.values import Wrong, base_url, json_value, line, listing, mapping, positive
+
+_OPENAI_EMBEDDINGS: Final = "text-embedding-"  # what OpenAI's embedding models are called; a misspelt name is not
 
 
 def read_models(document: Section) -> tuple[Deployment, ...]:
@@ -35,6 +37,38 @@ def everything_to_openai(variables: Mapping[str, str], notes: Notes, *, own_key:
         provider="openai",
         api_base=_without_user(_base(provider, variables, notes) or "", notes),
         api_key=None if key is None else SecretStr(key),
+    )
+
+
+def answering(name: str, deployments: Sequence[Deployment]) -> list[Deployment]:
+    """Those that answer to a name: that have it, or else whose pattern fits it and says the most."""
+    exact = [one for one in deployments if one.pattern == name]
+    if exact:
+        return exact
+    wild = [one for one in deployments if one.pattern.endswith("*") and name.startswith(one.pattern.removesuffix("*"))]
+    longest = max((len(one.pattern) for one in wild), default=0)
+    return [one for one in wild if len(one.pattern) == longest]
+
+
+def unlisted(name: str, variables: Mapping[str, str], notes: Notes) -> Deployment | None:
+    """A deployment of an embedding model that `model_list` does not have, under its own name. None where it is not the
+    name of a provider's model, or where the environment has no key for it.
+    """
+    provider, model = split_model(name, None, has_base=False)
+    served = SERVED.get(provider)
+    if provider not in KNOWN or ("/" not in name and not name.startswith(_OPENAI_EMBEDDINGS)):
+        return None
+    base = None if served is None else _base(served, variables, notes)
+    key = None if served is None else _variable(served.keys, variables)
+    if served is not None and (base is None or (key is None and served.base is not None)):
+        return None
+    return Deployment(
+        pattern=name,
+        model=model,
+        provider=provider,
+        api_base=_without_user(base or "", notes),
+        api_key=None if key is None else SecretStr(key),
+        unsupported=unserved(provider),
     )
 
 

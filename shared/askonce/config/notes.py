@@ -32,6 +32,10 @@ class Notes:
     def wrong_variable(self, name: str, expected: str) -> None:
         self._wrong.append(ConfigError("environment", name, expected))
 
+    def add(self, error: ConfigError) -> None:
+        """What was wrong with a further file."""
+        self._wrong.extend(error.errors if isinstance(error, ConfigErrors) else [error])
+
     def is_wrong(self, *keys: str) -> bool:
         """Whether one of these keys or variables has been noted as wrong."""
         return any(error.key in keys for error in self._wrong)

@@ -7,9 +7,11 @@ from typing import Any, Final
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource
 
+from askonce.config.rules import read_rules
 from askonce.config.section import Section
 from askonce.config.settings import ProxySettings
 from askonce.config.values import Unset, line, place, resolve
+from askonce.core.errors import ConfigError
 
 PREFIX: Final = "ASKONCE_"
 MASTER_KEY: Final = "ASKONCE_MASTER_KEY"
@@ -17,7 +19,7 @@ _NOT_EMPTY: Final = "must be text that is not empty (put it in quotes)"
 
 
 def read_own(section: Section, cwd: Path) -> ProxySettings:
-    """The settings in force, with `data_dir` seen from `cwd`. After a wrong value, which is noted, the defaults."""
+    """The settings in force, with paths seen from `cwd`. After a wrong value, which is noted, the defaults."""
     given = _from_file(section)
     outer = _from_variables(section)
     try:
@@ -31,7 +33,14 @@ def read_own(section: Section, cwd: Path) -> ProxySettings:
             else:
                 section.notes.wrong(section.key(name), expected)
         settings = ProxySettings()
-    return settings.model_copy(update={"data_dir": place(settings.data_dir, cwd, section.variables)})
+    paths = {"data_dir": settings.data_dir, "semantic_rules": settings.semantic_rules}
+    seen = {name: place(path, cwd, section.variables) for name, path in paths.items() if path is not None}
+    if "semantic_rules" in seen:
+        try:
+            read_rules(seen["semantic_rules"])  # read again by whoever matches; here only to be told what is wrong
+        except ConfigError as error:
+            section.notes.add(error)
+    return settings.model_copy(update=seen)
 
 
 def read_master_key(general: Section) -> SecretStr | None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-CacheType = Literal["local", "disk", "redis"]
+CacheType = Literal["local", "disk", "redis", "s3", "qdrant-semantic", "redis-semantic"]
 Scope = Literal["global", "team", "key"]
 
 
@@ -40,9 +40,47 @@ class DiskSettings(_Frozen):
     max_bytes: int
 
 
-class RedisSettings(_Frozen):
-    """Where the server is (`url`, or else `host` and `port`); `arguments` go to redis-py's client as they are."""
+class Node(_Frozen):
+    """One of several servers."""
 
+    host: str
+    port: int
+
+
+class GcpIam(_Frozen):
+    """A Google service account whose access tokens are the password. `endpoint` is for tests."""
+
+    service_account: str
+    endpoint: str | None = None
+
+
+class AwsIam(_Frozen):
+    """A user of Amazon ElastiCache whose signed requests are the password."""
+
+    user: str
+    cache: str
+    region: str
+    serverless: bool = False
+
+
+class AzureIam(_Frozen):
+    """An identity of Microsoft Entra whose access tokens are the password; without a secret, the machine's own."""
+
+    client_id: str | None = None
+    tenant_id: str | None = None
+    client_secret: SecretStr | None = None
+
+
+class RedisSettings(_Frozen):
+    """Where Redis is, the first of these that is given: `cluster_nodes`, `url`, `sentinel_nodes` with `service_name`,
+    or `host` and `port`. `arguments` go to redis-py's client as they are. `iam` gives the password anew where set.
+    """
+
+    cluster_nodes: tuple[Node, ...] = ()
+    sentinel_nodes: tuple[Node, ...] = ()
+    service_name: str | None = None
+    sentinel_password: SecretStr | None = None
+    iam: GcpIam | AwsIam | AzureIam | None = None
     url: SecretStr | None = None
     host: str | None = None
     port: int = 6379
@@ -52,6 +90,50 @@ class RedisSettings(_Frozen):
     ssl: bool = False
     max_connections: int | None = None
     arguments: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+
+class S3Settings(_Frozen):
+    """A bucket. Keys that are None are looked for where boto3 always looks. `path` is a folder in the bucket, without
+    slashes at its ends; `verify` may be the path of a CA file; `config` goes to botocore's Config.
+    """
+
+    bucket: str
+    path: str = ""
+    region: str | None = None
+    api_version: str | None = None
+    use_ssl: bool = True
+    verify: bool | str | None = None
+    endpoint_url: str | None = Field(default=None, repr=False)
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    config: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+
+class QdrantSettings(_Frozen):
+    """A Qdrant server. `vector_size` is only needed to make the collection before the first vector is known."""
+
+    url: str = Field(repr=False)
+    api_key: SecretStr | None = None
+    quantization: Literal["binary", "scalar", "product"] = "binary"
+    vector_size: int | None = None
+
+
+class SemanticSettings(_Frozen):
+    """Matching by meaning. `index` is what the Qdrant collection or the Redis index is called, before the embedding
+    model and its dimension are added. `embedding_model` is a name that `deployments` has, or `local/…`: see
+    `local_model`.
+    """
+
+    threshold: float
+    embedding_model: str
+    index: str
+
+    @property
+    def local_model(self) -> str | None:
+        """What follows `local/`: `minilm`, or a folder with a model; None where a provider embeds."""
+        kind, slash, name = self.embedding_model.partition("/")
+        return name if slash and kind == "local" else None
 
 
 class CacheSettings(_Frozen):
@@ -66,6 +148,9 @@ class CacheSettings(_Frozen):
     opt_in: bool = False
     disk: DiskSettings | None = None
     redis: RedisSettings | None = None
+    s3: S3Settings | None = None
+    qdrant: QdrantSettings | None = None
+    semantic: SemanticSettings | None = None
 
 
 class ProxySettings(BaseSettings):
@@ -105,6 +190,18 @@ class ProxySettings(BaseSettings):
         default=64 << 10, ge=0, description="Larger entries are told to other frontends by key only."
     )
     store_deadline: float | None = Field(default=None, gt=0, description="A slower read of the store counts as a miss.")
+    embedding_deadline: float = Field(
+        default=1.0, gt=0, description="A request waits no longer for the vector of its text; then it is a miss."
+    )
+    embedding_cache_bytes: int = Field(
+        default=16 << 20, ge=0, description="Size of each frontend's memory of texts and their vectors."
+    )
+    semantic_max_chars: int = Field(
+        default=2000, ge=1, description="Longer texts are matched exactly only, not by meaning."
+    )
+    semantic_rules: Path | None = Field(
+        default=None, description="A file of rules that the guard of semantic matches follows beside its own."
+    )
     outbox_events: int = Field(default=10_000, ge=1, description="Answers that may wait for the queue, per frontend.")
     outbox_bytes: int = Field(default=64 << 20, ge=1024, description="The same in bytes.")
     outbox_age: float = Field(default=3600.0, gt=0, description="An answer that waited longer is dropped and counted.")
@@ -149,7 +246,11 @@ class ProxySettings(BaseSettings):
 
 
 class Settings(_Frozen):
-    """Everything that is in force. `ignored` lists settings of the file that have no effect here, and why."""
+    """Everything that is in force. `ignored` lists settings of the file that have no effect here, and why.
+
+    `for_libraries` are variables of `.env` or of the file that the libraries of clouds read for themselves, from the
+    process's own environment.
+    """
 
     source: str
     deployments: tuple[Deployment, ...]
@@ -157,3 +258,4 @@ class Settings(_Frozen):
     proxy: ProxySettings
     master_key: SecretStr | None = None
     ignored: tuple[str, ...] = ()
+    for_libraries: dict[str, SecretStr] = Field(default_factory=dict)

@@ -3,8 +3,10 @@
 An error says what was expected and never what was found, which may be a secret.
 """
 
+import datetime as dt
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +16,11 @@ import orjson
 REFERENCE: Final = "os.environ/"
 _YES: Final = frozenset({"true", "1", "yes", "on"})
 _NO: Final = frozenset({"false", "0", "no", "off"})
+
+
+def names(written: str) -> frozenset[str]:
+    """Words of a table of names."""
+    return frozenset(written.split())
 
 
 class Wrong(ValueError):
@@ -87,6 +94,44 @@ def flag(value: Any) -> bool:
     if written in _NO:
         return False
     raise Wrong("must be true or false")
+
+
+def above_zero(value: Any) -> int:
+    found = whole(value)
+    if found == 0:
+        raise Wrong("must be a whole number above zero")
+    return found
+
+
+def fraction(value: Any) -> float:
+    """A number from 0 to 1; text with digits counts."""
+    try:
+        found = number(value)
+    except Wrong:
+        found = math.nan
+    if not 0 <= found <= 1:
+        raise Wrong("must be a number from 0 to 1")
+    return found
+
+
+def spelt(value: Any) -> str:
+    """Text, also where YAML makes a date of it: 2006-03-01."""
+    return value.isoformat() if type(value) is dt.date else text(value)
+
+
+def from_json(written: str) -> Any:
+    """What JSON text stands for, also where it stands between quotes of its own: `"[{"host": "h"}]"` is how a `.env` is
+    often written, and how some starters of processes hand it on.
+    """
+    within = written.strip()
+    if len(within) > 1 and within[0] == within[-1] and within[0] in "'\"":
+        within = within[1:-1]
+    for candidate in (written, within, within.replace('\\"', '"')):
+        with suppress(orjson.JSONDecodeError):
+            found = orjson.loads(candidate)
+            if not isinstance(found, str):
+                return found
+    raise Wrong("must be JSON")
 
 
 def json_value(value: Any) -> Any:

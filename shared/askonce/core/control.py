@@ -13,7 +13,11 @@ from askonce.core.key import NAMESPACE
 
 @dataclass(frozen=True, slots=True)
 class CacheControl:
-    """`ttl` and `max_age` are in seconds; zero is a value: keep for no time, accept nothing that has an age."""
+    """`ttl` and `max_age` are in seconds; zero is a value: keep for no time, accept nothing that has an age.
+
+    `similarity` is the least likeness, 0 to 1, that a match by meaning must have: it may raise the configured
+    threshold, and never lowers it.
+    """
 
     ttl: float | None = None
     max_age: float | None = None
@@ -22,6 +26,7 @@ class CacheControl:
     use_cache: bool = False
     only_if_cached: bool = False
     namespace: str = ""
+    similarity: float = 0.0
 
 
 NOTHING: Final = CacheControl()
@@ -78,7 +83,17 @@ def _from_object(body: Any, controls: CacheControl) -> CacheControl:
         use_cache=_flag(body, "use-cache", default=False),
         only_if_cached=controls.only_if_cached,
         namespace=_namespace(body.get("namespace")),
+        similarity=_share(body, "similarity-threshold"),
     )
+
+
+def _share(body: dict[str, Any], name: str) -> float:
+    value = body.get(name)
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise bad_request(f"cache.{name} must be a number from 0 to 1", f"cache.{name}")
+    return float(value)
 
 
 def _seconds(body: dict[str, Any], name: str, default: float | None) -> float | None:

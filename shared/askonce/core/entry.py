@@ -26,10 +26,34 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Vector:
+    """What a text means, as an embedding model says it.
+
+    `space` names the model; vectors of two spaces, or of two lengths, are never compared. `values` are packed
+    little-endian float32.
+    """
+
+    space: str
+    values: bytes
+
+    @property
+    def dimensions(self) -> int:
+        return len(self.values) // 4
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
-    """One question to a store."""
+    """One question to a store.
+
+    Where questions are matched by meaning, `text` is what is compared, `scope` a digest of everything else that was
+    asked (64 hex digits), and `vector` the text's meaning once somebody has worked it out. All three are empty for a
+    question that only its exact key answers.
+    """
 
     key: CacheKey
+    scope: str = ""
+    text: str = ""
+    vector: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ meets them; nothing above an adapter names a client library.
     │   ├── BusUnavailable     it may work later, a full stream included
     │   └── BusRefused         it will never take this message: larger than the server's payload limit
     ├── WireError              bytes that are not one of our frames
+    ├── EmbedderUnavailable    no vector for a text now
     └── UpstreamError
         ├── UpstreamUnavailable  502
         └── UpstreamTimeout      504
@@ -73,6 +74,10 @@ class BusRefused(BusError):
 
 
 class WireError(AskonceError):
+    pass
+
+
+class EmbedderUnavailable(AskonceError):
     pass
 
 

@@ -11,19 +11,20 @@ from typing import Any
 
 import orjson
 
-from askonce.core.entry import MEDIA_TYPE, Entry, Lookup, Usage
+from askonce.core.entry import MEDIA_TYPE, Entry, Lookup, Usage, Vector
 from askonce.core.errors import WireError
 from askonce.core.events import Answered, Deleted, Event, Superseded
 from askonce.core.key import CacheKey
 
 _HEAD = struct.Struct(">3scI")
 _MAGIC = b"AO1"
+_FLOAT = 4  # bytes
 _ENTRY, _ANSWERED, _SUPERSEDED, _DELETED = b"E", b"A", b"S", b"D"
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """One entry as a store keeps it."""
-    return _frame(_ENTRY, _describe(entry), (entry.payload,))
+    """One entry as a store keeps it: its vector, if it has one, goes elsewhere."""
+    return _frame(_ENTRY, _describe(entry, vector=False), (entry.payload,))
 
 
 def decode_entry(data: bytes) -> Entry:
@@ -33,7 +34,7 @@ def decode_entry(data: bytes) -> Entry:
         raise WireError("not an entry")
     try:
         entries = tuple(_entries([header], payload))
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise WireError(f"entry header: {type(error).__name__}") from None
     return entries[0]
 
@@ -42,7 +43,8 @@ def encode(event: Event) -> bytes:
     match event:
         case Answered(id=name, asked_at=asked_at, entries=entries):
             header = {"id": name, "asked": asked_at, "entries": [_describe(entry) for entry in entries]}
-            return _frame(_ANSWERED, header, tuple(entry.payload for entry in entries))
+            payloads = (part for entry in entries for part in (entry.payload, _values(entry)))
+            return _frame(_ANSWERED, header, tuple(payloads))
         case Superseded(keys=keys, at=at):
             return _frame(_SUPERSEDED, {"keys": [str(key) for key in keys], "at": at})
         case Deleted(keys=keys, at=at):
@@ -62,7 +64,7 @@ def decode(data: bytes) -> Event:
             return Superseded(_keys(header["keys"]), _seconds(header["at"]))
         if kind == _DELETED:
             return Deleted(_keys(header["keys"]), _seconds(header["at"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise WireError(f"event header: {type(error).__name__}") from None
     raise WireError("unknown kind of event")
 
@@ -132,8 +134,13 @@ def _open(data: bytes) -> tuple[bytes, dict[str, Any], bytes]:
     return kind, header, data[end:]
 
 
-def _describe(entry: Entry) -> dict[str, Any]:
-    return {
+def _values(entry: Entry) -> bytes:
+    return b"" if entry.lookup.vector is None else entry.lookup.vector.values
+
+
+def _describe(entry: Entry, *, vector: bool = True) -> dict[str, Any]:
+    """What an entry has none of is left out: most have no part that is matched by meaning."""
+    described: dict[str, Any] = {
         "key": str(entry.key),
         "size": len(entry.payload),
         "media": entry.media_type,
@@ -143,17 +150,25 @@ def _describe(entry: Entry) -> dict[str, Any]:
         "call": entry.call_type,
         "usage": [entry.usage.prompt, entry.usage.completion],
     }
+    lookup = entry.lookup
+    if lookup.scope:
+        described |= {"scope": lookup.scope, "text": lookup.text}
+    if vector and lookup.vector is not None:
+        described["vector"] = [lookup.vector.space, len(lookup.vector.values)]
+    return described
 
 
 def _entries(described: Sequence[dict[str, Any]], payload: bytes) -> Iterator[Entry]:
-    if any(one["size"] < 0 for one in described) or sum(one["size"] for one in described) != len(payload):
+    sizes = [(_count(one["size"]), _count(one["vector"][1]) if "vector" in one else 0) for one in described]
+    if sum(map(sum, sizes)) != len(payload):
         raise ValueError("payload and header disagree")
     at = 0
-    for one in described:
+    for one, (size, values) in zip(described, sizes, strict=True):
         prompt, completion = one["usage"]
+        end = at + size
         yield Entry(
-            lookup=Lookup(_key(one["key"])),
-            payload=payload[at : at + one["size"]],
+            lookup=_lookup(one, payload[end : end + values]),
+            payload=payload[at:end],
             media_type=_media_type(one["media"]),
             stored_at=_seconds(one["stored"]),
             ttl=None if one["ttl"] is None else _seconds(one["ttl"]),
@@ -161,7 +176,16 @@ def _entries(described: Sequence[dict[str, Any]], payload: bytes) -> Iterator[En
             call_type=_text(one["call"]),
             usage=Usage(_count(prompt), _count(completion)),
         )
-        at += one["size"]
+        at = end + values
+
+
+def _lookup(one: dict[str, Any], values: bytes) -> Lookup:
+    vector = None
+    if "vector" in one:
+        if not values or len(values) % _FLOAT:
+            raise ValueError("not a vector")
+        vector = Vector(_text(one["vector"][0]), values)
+    return Lookup(_key(one["key"]), _text(one.get("scope", "")), _text(one.get("text", "")), vector)
 
 
 _LATEST = 1e12  # seconds; what is later is no date and no life, and neither is what is not finite

@@ -5,15 +5,17 @@ Knows nothing of memory and serves nothing by itself: it turns slowness into Sto
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from askonce.core.entry import Found, Lookup
 from askonce.core.errors import StoreUnavailable
-from askonce.stores.protocols import Crowded, Reader
+from askonce.stores.protocols import Crowded, Matcher, Reader
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
+
+T = TypeVar("T")
 
 _FAILURES: Final = 5  # in a row, before reads skip the store
 _PROBE_SECONDS: Final = 1.0  # between probes, and the longest wait for one: it may have to connect first
@@ -64,15 +66,24 @@ class Guarded:
         """Whether reads skip the store."""
         return self._probe is not None
 
+    @property
+    def ailing(self) -> bool:
+        """Whether the last read failed: who has waited for one deadline need not wait for another."""
+        return self.open or self._failures > 0
+
     async def get(self, lookups: Sequence[Lookup]) -> list[Found | None]:
+        return await self._read(self._reader.get(lookups), len(lookups))
+
+    async def _read(self, read: Coroutine[Any, Any, list[T]], keys: int) -> list[T]:
         started = self._timer()
         if self.open:
+            read.close()
             self._count(Outcome.OPEN, started)
             raise StoreUnavailable(f"{self.name}: skipped until it answers again")
-        deadline = self._deadline_of(len(lookups))
+        deadline = self._deadline_of(keys)
         try:
             async with asyncio.timeout(deadline):
-                found = await self._reader.get(lookups)
+                found = await read
         except TimeoutError:
             self._failed(Outcome.TIMEOUT, started)
             raise StoreUnavailable(f"{self.name}: no answer within {deadline} s") from None
@@ -136,3 +147,16 @@ class Guarded:
             self._probe.cancel()
             await asyncio.wait({self._probe})
         await self._reader.close()
+
+
+class GuardedMatcher(Guarded):
+    """The same for a Matcher; what is nearest is looked for within one deadline."""
+
+    def __init__(
+        self, matcher: Matcher, *, deadline: float | None, metrics: Metrics, log: Log, timer: Callable[[], float]
+    ) -> None:
+        super().__init__(matcher, deadline=deadline, metrics=metrics, log=log, timer=timer)
+        self._matcher = matcher
+
+    async def nearest(self, lookup: Lookup, limit: int) -> list[Found]:
+        return await self._read(self._matcher.nearest(lookup, limit), 1)

@@ -165,7 +165,7 @@ class MemoryStore:
         self._changes.note(written, self._count)
 
     def _place(self, written: str, entry: Entry, now: float, asked_at: float) -> None:
-        charge = _OVERHEAD + 2 * len(entry.payload)
+        charge = _OVERHEAD + 2 * len(entry.payload) + 4 * len(entry.lookup.text)
         before = self._held.pop(written, None)
         if before is not None:
             self._bytes -= before.charge

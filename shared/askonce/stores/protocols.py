@@ -29,6 +29,19 @@ class Reader(Protocol):
     async def close(self) -> None: ...
 
 
+class Matcher(Reader, Protocol):
+    """A Reader that also finds entries by what their questions mean."""
+
+    async def nearest(self, lookup: Lookup, limit: int) -> list[Found]:
+        """The entries that answer questions of `lookup.scope` whose meaning is nearest to `lookup.vector`, best first,
+        each with its cosine similarity; at most `limit`. Nothing expired, nothing of another scope, and nothing whose
+        vector is of another space or length. Each entry's own lookup has the text that it answers.
+
+        An entry without a vector is found by its key only. Raises StoreUnavailable.
+        """
+        ...
+
+
 class Writer(Protocol):
     """Writes entries. Every verb raises StoreUnavailable when the store cannot take it now; nothing is half done
     that a repeat does not mend. StoreUnavailable is about the store, never about an entry: who meets it keeps what
@@ -39,7 +52,8 @@ class Writer(Protocol):
     def name(self) -> str: ...
 
     async def put(self, entries: Sequence[Entry]) -> None:
-        """Keeps every entry, durably, or raises. A repeat changes nothing.
+        """Keeps every entry, durably, or raises. A repeat changes nothing. A store that matches by meaning also keeps
+        the vector of an entry that has one; others leave vectors out.
 
         An entry older (by `stored_at`) than the one already kept need not replace it. Raises StoreRefused when an
         entry can never be kept; the others of the batch may or may not be kept then.

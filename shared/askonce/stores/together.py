@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from askonce.core.errors import StoreUnavailable
+from askonce.core.errors import StoreError, StoreUnavailable
 from askonce.stores.protocols import Crowded
 
 _KEYS: Final = 128  # a round trip; more gain nothing, and each may bring a value of a megabyte
@@ -19,6 +19,7 @@ _IN_FLIGHT: Final = 4  # round trips at once, so that one of large values holds 
 _WAITING: Final = 20_000  # keys of askers that no round trip has taken yet
 
 Values = Sequence[bytes | None]
+Fetched = Sequence[bytes | StoreError | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,13 +31,14 @@ class _Ask:
 
 
 class Together:
-    """`fetch` gives the values of several keys in order, or raises StoreUnavailable, for every asker alike.
+    """`fetch` gives the values of several keys in order, or raises StoreUnavailable, for every asker alike. A
+    StoreError in place of a value is for those who asked for this key, whatever else they asked for.
 
     A round trip belongs to this object and not to its askers: one that is cancelled, for its deadline say, takes
     nothing from the others, and a connection that is being made is made to the end. `fetch` bounds its own time.
     """
 
-    def __init__(self, fetch: Callable[[Sequence[str]], Awaitable[Values]]) -> None:
+    def __init__(self, fetch: Callable[[Sequence[str]], Awaitable[Fetched]]) -> None:
         self._fetch = fetch
         self._waiting: deque[_Ask] = deque()
         self._keys = 0  # of those who wait
@@ -89,8 +91,7 @@ class Together:
         try:
             values = dict(zip(keys, await self._fetch(keys), strict=True))
             for ask in batch:
-                if not ask.answer.done():
-                    ask.answer.set_result([values[key] for key in ask.keys])
+                _settle(ask, [values[key] for key in ask.keys])
         except StoreUnavailable as error:
             why = str(error)
         finally:  # also when this is cancelled, or fetch has a bug: no asker is left waiting
@@ -105,6 +106,17 @@ class Together:
             for trip in self._trips:
                 trip.cancel()
             await asyncio.wait(self._trips)
+
+
+def _settle(ask: _Ask, fetched: Fetched) -> None:
+    values: list[bytes | None] = []
+    for one in fetched:
+        if isinstance(one, StoreError):
+            _fail([ask], str(one))
+            return
+        values.append(one)
+    if not ask.answer.done():
+        ask.answer.set_result(values)
 
 
 def _fail(asks: Sequence[_Ask] | deque[_Ask], why: str) -> None:

@@ -40,6 +40,10 @@ METRICS: tuple[Metric, ...] = (
            ("call_type", "result"), _WIDE),
     Metric("askonce_lookups_total", "counter", "Parts looked up (one a request, one an item for embeddings), by where "
            "they were found; `missing` when nowhere.", ("call_type", "source")),
+    Metric("askonce_semantic_searches_total", "counter", "Questions that no exact key answered, by how the search by "
+           "meaning ended: hit, nothing, far, refused, unfit, no-vector, store-unavailable, exact-only.", ("outcome",)),
+    Metric("askonce_semantic_refused_total", "counter", "Candidates near enough that the guard refused, by reason.",
+           ("reason",)),
     Metric("askonce_kept_total", "counter", "Answers kept for the next asker.", ("call_type",)),
     Metric("askonce_skipped_total", "counter", "Answers not kept, by reason.", ("call_type", "reason")),
     Metric("askonce_tokens_saved_total", "counter", "Tokens that hits did not cost again.", ("call_type", "kind")),
@@ -80,6 +84,12 @@ METRICS: tuple[Metric, ...] = (
            ("store", "reason")),
     Metric("askonce_writer_deleted_total", "counter", "Keys removed on request.", ("store",)),
     Metric("askonce_writer_swept_total", "counter", "Expired entries removed by the sweep.", ("store",)),
+    Metric("askonce_embeddings_total", "counter", "Vectors wanted for texts, by how that ended: cached, ok, unfit (not "
+           "taken whole by the model), timeout, error, open (not asked while it fails), crowded.", ("outcome",)),
+    Metric("askonce_embedding_seconds", "histogram", "Calls of the embedding model, each of one text or several.",
+           (), (*_QUICK, 10.0)),
+    Metric("askonce_embedding_breaker_open", "gauge", "1 while no request waits for a vector because the embedding "
+           "model fails.", gauge="livemax"),
 )  # fmt: skip
 
 

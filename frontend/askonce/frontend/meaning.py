@@ -1,0 +1,132 @@
+"""Questions matched by meaning, once their exact key found nothing: embed, search the scope, let the guard look, serve.
+
+It never fails: whatever cannot be done is a miss, told by a reason.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from askonce.config.settings import Settings
+from askonce.core.entry import Found, Lookup
+from askonce.core.errors import StoreUnavailable
+from askonce.core.policy import plan
+from askonce.frontend.embedding import Embedding
+from askonce.frontend.question import Placing, Question
+from askonce.semantic.guard import doubt
+from askonce.semantic.rules import Rules
+from askonce.stores.guards import GuardedMatcher
+from askonce.stores.memory import MemoryStore
+from askonce.telemetry.metrics import Metrics
+
+SOURCE: Final = "semantic"
+EXACT: Final = 1.0  # how alike a question is to itself
+_CANDIDATES: Final = 4  # the guard may refuse the nearest, and the next may be a better answer
+
+
+class Sought(StrEnum):
+    """How a search by meaning ended. `far`: the nearest is below the threshold; `refused`: the guard doubts it;
+    `unfit`: it may not be served to this request (too old, deleted, or kept as a stream only).
+    """
+
+    HIT = "hit"
+    NOTHING = "nothing"
+    FAR = "far"
+    REFUSED = "refused"
+    UNFIT = "unfit"
+    NO_VECTOR = "no-vector"
+    STORE = "store-unavailable"
+    EXACT_ONLY = "exact-only"
+
+
+class Match(NamedTuple):
+    """`lookup` is the question's, with all that was worked out about it; `similarity` that of the nearest question,
+    0.0 where there was none, and None where nothing was searched.
+    """
+
+    lookup: Lookup
+    found: Found | None
+    similarity: float | None
+
+
+class Meaning:
+    def __init__(  # noqa: PLR0913 - the composition root hands down what matching touches
+        self,
+        *,
+        placing: Placing,
+        embedding: Embedding,
+        matcher: GuardedMatcher,
+        memory: MemoryStore,
+        rules: Rules,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        if settings.cache.semantic is None:
+            raise ValueError("no settings for matching by meaning")
+        self._placing = placing
+        self._embedding = embedding
+        self._matcher = matcher
+        self._memory = memory
+        self._rules = rules
+        self._threshold = settings.cache.semantic.threshold
+        self._longest = settings.proxy.semantic_max_chars
+        self._metrics = metrics
+        self._clock = clock
+
+    async def match(self, question: Question) -> Match:
+        """What may answer a question of one part whose exact key found nothing. Where the question may not be read,
+        or not be matched, only its lookup is worked out: its answer will be kept for others.
+        """
+        lookup = self._placing.in_scope(question, self._longest)
+        if lookup is None:
+            return self._ended(Sought.EXACT_ONLY, Match(question.lookups[0], None, None))
+        if not question.allowed.read:
+            return Match(lookup, None, None)
+        if self._matcher.ailing:
+            return self._ended(Sought.STORE, Match(lookup, None, None))
+        lookup = Lookup(lookup.key, lookup.scope, lookup.text, await self._embedding.vector(lookup.text))
+        if lookup.vector is None:
+            return self._ended(Sought.NO_VECTOR, Match(lookup, None, None))
+        token = self._memory.begin()
+        try:
+            candidates = await self._matcher.nearest(lookup, _CANDIDATES)
+        except StoreUnavailable:
+            return self._ended(Sought.STORE, Match(lookup, None, None))
+        return self._choose(question, lookup, candidates, token)
+
+    def _choose(self, question: Question, lookup: Lookup, candidates: Sequence[Found], token: int) -> Match:
+        """The first candidate that is near enough, that the guard does not doubt, and that suits the request."""
+        threshold = max(self._threshold, question.ask.control.similarity)
+        nearest = max((_alike(one) for one in candidates), default=0.0)
+        ended = Sought.FAR if candidates else Sought.NOTHING
+        for one in candidates:
+            if _alike(one) < threshold:
+                break
+            why = doubt(lookup.text, one.entry.lookup.text, self._rules, _alike(one))
+            if why is not None:
+                self._metrics.counter("askonce_semantic_refused_total", why).inc()
+                ended = Sought.REFUSED
+                continue
+            found = self._serving(question, one, token)
+            if found is not None:
+                return self._ended(Sought.HIT, Match(lookup, found, _alike(one)))
+            ended = Sought.UNFIT
+        return self._ended(ended, Match(lookup, None, nearest))
+
+    def _serving(self, question: Question, candidate: Found, token: int) -> Found | None:
+        """The candidate as it may be served: not deleted since the search began, and as the request asks for it."""
+        now = self._clock()
+        kept = self._memory.fill(candidate, token, now)
+        if kept is None:
+            return None
+        found = Found(kept.entry, SOURCE, candidate.similarity, kept.forms)
+        return plan([found], question.ask.control, now=now, streamed=question.ask.streamed).found[0]
+
+    def _ended(self, how: Sought, match: Match) -> Match:
+        self._metrics.counter("askonce_semantic_searches_total", how).inc()
+        return match
+
+
+def _alike(found: Found) -> float:
+    return found.similarity or 0.0

@@ -1,0 +1,99 @@
+"""Commands on keys, the same for one server as for a cluster. Knows redis-py and no entry."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from redis import exceptions as errors
+from redis.asyncio import Redis
+
+from askonce.core.errors import StoreError, StoreRefused
+from askonce.stores.redis.client import ours, translated
+
+_UNLINKED_AT_ONCE: Final = 1000
+
+Command = tuple[str | bytes | int, ...]  # its name, its only key, and whatever else it takes
+
+
+class Keys(Protocol):
+    """What cannot be done with one key says nothing of the others: each answer is one of Redis or a StoreError."""
+
+    async def values(self, keys: Sequence[str]) -> list[bytes | StoreError | None]:
+        """One for each key, in order."""
+        ...
+
+    async def run(self, commands: Sequence[Command]) -> list[Any]:
+        """One answer for each command, in order; StoreErrors among them. A command may be carried out twice."""
+        ...
+
+    async def unlink(self, keys: Sequence[str]) -> None:
+        """Raises StoreUnavailable."""
+        ...
+
+    async def ping(self, *, whole: bool) -> None:
+        """Raises StoreUnavailable unless every key can be had, or unless any can. Also opens connections."""
+        ...
+
+    async def answers(self, key: str) -> bool:
+        """Whether the server that has this key can be talked to now."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def raise_first(answers: Sequence[Any]) -> None:
+    """Raises the first StoreError among the answers; a refusal only where nothing else is wrong, since a store that is
+    away may refuse more when it is back.
+    """
+    found = [one for one in answers if isinstance(one, StoreError)]
+    for error in sorted(found, key=lambda one: isinstance(one, StoreRefused)):
+        raise error
+
+
+def value(answer: Any) -> bytes | StoreError | None:
+    """What stands under a key: something that is not text, a list say, is none of ours."""
+    return answer if isinstance(answer, bytes | StoreError) else None
+
+
+class OneServer:
+    """All keys with one server, or with the master that sentinels name."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    async def values(self, keys: Sequence[str]) -> list[bytes | StoreError | None]:
+        if not keys:
+            return []
+        try:
+            return [value(one) for one in await self._client.mget(keys)]
+        except (errors.RedisError, OSError) as error:
+            return [ours(error)] * len(keys)
+
+    async def run(self, commands: Sequence[Command]) -> list[Any]:
+        answers = await sent(self._client, commands)
+        return [ours(one) if isinstance(one, Exception) else one for one in answers]
+
+    async def unlink(self, keys: Sequence[str]) -> None:
+        with translated():
+            for start in range(0, len(keys), _UNLINKED_AT_ONCE):
+                await self._client.unlink(*keys[start : start + _UNLINKED_AT_ONCE])
+
+    async def ping(self, *, whole: bool) -> None:  # noqa: ARG002 - one server has all or nothing
+        with translated():
+            await self._client.ping()
+
+    async def answers(self, key: str) -> bool:
+        return not isinstance((await self.values([key]))[0], StoreError)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+async def sent(client: Redis, commands: Sequence[Command]) -> list[Any]:
+    """An answer for each command, all sent in one go; redis-py's errors among them."""
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    try:
+        return list(await pipeline.execute(raise_on_error=False))
+    except (errors.RedisError, OSError) as error:
+        return [error] * len(commands)
