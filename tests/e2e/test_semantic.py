@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.e2e.meanings import Scene, semantic_scene, similarity
+from tests.e2e.meanings import STORES, Scene, semantic_scene, similarity
 from tests.e2e.stack import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,9 +23,9 @@ def turns(*contents: str) -> list[dict[str, str]]:
     return [{"role": roles[at % 2], "content": content} for at, content in enumerate(contents)]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    async with semantic_scene(tmp_path_factory.mktemp("semantic")) as made:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=STORES)
+async def scene(request, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    async with semantic_scene(request.param, tmp_path_factory.mktemp(request.param)) as made:
         yield made
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from askonce.core.entry import Entry
 from askonce.core.events import Answered
 from askonce.frontend.embedding import Embedding
-from askonce.frontend.outbox import Outbox
+from askonce.frontend.keeping import Queue
 
 _MOST: Final = 1000  # answers that may wait for a vector; more are queued without one, and found by their key only
 
@@ -15,7 +15,7 @@ _MOST: Final = 1000  # answers that may wait for a vector; more are queued witho
 class Enricher:
     """Stands before the outbox. Whatever becomes of a vector, its answer is queued."""
 
-    def __init__(self, embedding: Embedding, outbox: Outbox) -> None:
+    def __init__(self, embedding: Embedding, outbox: Queue) -> None:
         self._embedding = embedding
         self._outbox = outbox
         self._tasks: set[asyncio.Task[None]] = set()

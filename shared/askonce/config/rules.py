@@ -33,6 +33,7 @@ def read_rules(path: Path | None) -> Rules:
 
 def _read_own(path: Path) -> dict[str, Any]:
     found = read_document(path)
+    _check_repeats(path)
     checked = {}
     for name, value in found.items():
         if name not in SECTIONS:
@@ -45,6 +46,15 @@ def _read_own(path: Path) -> dict[str, Any]:
         except Wrong as wrong:
             raise ConfigError(str(path), name, str(wrong)) from None
     return checked
+
+
+def _check_repeats(path: Path) -> None:
+    """YAML would take the last of two sections of one name, and the first would be lost without a word."""
+    node = yaml.compose(path.read_bytes(), Loader=yaml.SafeLoader)
+    names = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(str(path), name, "must stand there once")
 
 
 def _checked(shape: Shape, value: Any) -> Any:

@@ -174,7 +174,7 @@ class _Compiler:
         return [(str(name).lower(), list(_flat(words))) for name, words in self._sections[section].items()]
 
     def _decimals(self, section: str) -> dict[str, Decimal]:
-        return {str(word).lower(): Decimal(str(number)) for word, number in self._sections[section].items()}
+        return {str(word).lower(): Decimal(str(number)).normalize() for word, number in self._sections[section].items()}
 
 
 def _flat(words: Iterable[Any]) -> Iterator[str]:

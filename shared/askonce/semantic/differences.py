@@ -15,22 +15,30 @@ class Differences:
     """`left` and `right` are the terms that only one text has, phrases and their words.
 
     `unmatched` are those of them that carry meaning and have no partner among the other text's, and `light` the same
-    of light words. `shared` is how much of its words a text has in common with the other, from 0 to 1, and `rebuilt`
-    whether both have more than one of their own; `repeats` whether one says a word again that the other does not.
+    of light words; `common` counts what carries meaning in both. `shared` is how much of its words a text has in common
+    with the other, from 0 to 1, and `rebuilt` whether both have more than one of their own. `repeats`: one says a word
+    again that the other does not.
     """
 
     def __init__(self, one: Reading, two: Reading, rules: Rules) -> None:
-        self._rules = rules
+        self._rules, words = rules, rules.words
         here, there = set(one.terms), set(two.terms)
         left, right = here - there, there - here
+        said, others = set(one.stems), set(two.stems)
+        self.shared = 2 * len(said & others) / max(1, len(said) + len(others))
+        self.rebuilt = min(len(said - others), len(others - said)) > 1
         self.repeats = one.repeated != two.repeated
-        words, others = set(one.stems), set(two.stems)
-        self.shared = 2 * len(words & others) / max(1, len(words) + len(others))
-        self.rebuilt = min(len(words - others), len(others - words)) > 1
         self.left, self.right = _with_words(left) - there, _with_words(right) - here
-        self.light = self._alone(left & rules.words.light, right), self._alone(right & rules.words.light, left)
+        self.light = self._alone(left & words.light, right), self._alone(right & words.light, left)
         alone = self._alone(left & one.content, right), self._alone(right & two.content, left)
         self.unmatched = _as_one_word(*_well_spelt(*alone, one, two, rules), one, two)
+        empty = words.functions | words.light | words.hollow
+        self.common = min(
+            len(terms - empty - alone) for terms, alone in zip((here, there), self.unmatched, strict=True)
+        )
+
+    def are_of_function_words(self) -> bool:
+        return self._rules.words.functions.issuperset(self.left | self.right)
 
     def have_antonyms(self) -> bool:
         opposites = self._rules.words.opposites
@@ -98,10 +106,10 @@ def _as_one_word(left: set[str], right: set[str], one: Reading, two: Reading) ->
     """Without what one text writes as one word, the other as two: "checkin" and "check-in"."""
     if not (left or right) or max(len(left), len(right)) > _MOST_LOOKED_AT:
         return left, right
-    return _unjoined(left, two.words), _unjoined(right, one.words)
+    return _unjoined(left, one.words, two.words), _unjoined(right, two.words, one.words)
 
 
-def _unjoined(terms: set[str], words: list[str]) -> set[str]:
-    joined = {one + two for one, two in pairwise(words)}
-    parts = {one for one in terms for two in terms if one != two and (one + two in words or two + one in words)}
-    return terms - joined - parts
+def _unjoined(terms: set[str], words: list[str], others: list[str]) -> set[str]:
+    wholes = {one + two for one, two in pairwise(others)}
+    parts = {part for one, two in pairwise(words) if one + two in others for part in (one, two)}
+    return terms - wholes - parts

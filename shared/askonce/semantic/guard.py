@@ -75,7 +75,7 @@ def _of_words(one: Reading, two: Reading, rules: Rules, similarity: float) -> It
         yield Doubt.ALTERNATIVE
     if (left & one.named) or (right & two.named):
         yield Doubt.ENTITY
-    if has_other_persons(one, two):
+    if has_other_persons(one, two, same_sentence=_is_same_sentence(found, rules) or found.are_of_function_words()):
         yield Doubt.PERSON
     if (left | right) & rules.words.scope:
         yield Doubt.SCOPE
@@ -102,16 +102,23 @@ def _asks_with_what(one: Reading, two: Reading, rules: Rules) -> bool:
     return one.asks == WHAT and any(rules.questions.nouns.get(stem) == two.asks for stem in one.stems)
 
 
+def _is_same_sentence(found: Differences, rules: Rules) -> bool:
+    return found.shared >= rules.limits.same_sentence
+
+
 def _is_alike(found: Differences, rules: Rules, similarity: float) -> bool:
-    """Whether what words are left over may be another way to say the same: they are few, the sentence is built
-    differently, and the vectors are close. A light word may be left over in one text, but not another in its place; nor
-    may the same sentence say a word twice where the other says it once.
+    """Whether what words are left over may be another way to say the same: they are few, and no more than what both
+    texts say; the sentence is built differently, and the vectors are close. A light word may be left over in one text,
+    but not another in its place; nor may the same sentence say a word twice where the other says it once.
     """
     limits = rules.limits
-    same_sentence = found.shared >= limits.same_sentence
+    if not found.common:
+        return False
+    same_sentence = _is_same_sentence(found, rules)
     if not any(found.unmatched):
         return not (same_sentence and (all(found.light) or found.repeats))
-    few = max(map(len, found.unmatched)) <= limits.unmatched_words
+    unmatched = max(map(len, found.unmatched))
+    few = unmatched <= min(limits.unmatched_words, found.common)
     return few and found.rebuilt and not same_sentence and similarity >= limits.reworded
 
 

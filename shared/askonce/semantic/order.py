@@ -16,10 +16,12 @@ def has_other_order(one: Reading, two: Reading, rules: Rules) -> bool:
     )
 
 
-def has_other_persons(one: Reading, two: Reading) -> bool:
-    """As "can I call you" and "can you call me"; "my name" and "your name"."""
+def has_other_persons(one: Reading, two: Reading, *, same_sentence: bool) -> bool:
+    """As "can I call you" and "can you call me"; "my name" and "your name"; in the same sentence any of them."""
     both = len(one.persons) > 1 and len(two.persons) > 1
     if both and one.persons[:2] == two.persons[1::-1]:
+        return True
+    if same_sentence and one.persons and two.persons and set(one.persons).isdisjoint(two.persons):
         return True
     return any(two.owned.get(thing, owner) != owner for thing, owner in one.owned.items())
 

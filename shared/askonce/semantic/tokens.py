@@ -95,7 +95,8 @@ def _token(kind: str | None, raw: str, *, tight: bool, inside: bool) -> Token:
 def _is_name(raw: str, *, inside: bool) -> bool:
     """As "London" is inside a sentence, and "iPhone", "P60" and "C#" are anywhere."""
     if raw.isalpha():
-        return (inside and raw[0].isupper() and raw != "I") or not (raw.islower() or raw.istitle() or raw.isupper())
+        mixed = raw != raw.lower() and not (raw.istitle() or raw.isupper())
+        return mixed or (inside and raw[0].isupper() and raw != "I")
     return any(map(str.isdigit, raw)) or raw[-1] in "+#" or (inside and raw[0].isupper() and "'" not in raw[:2])
 
 
