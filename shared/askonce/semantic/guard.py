@@ -88,8 +88,6 @@ def _of_words(one: Reading, two: Reading, rules: Rules, similarity: float) -> It
 
 
 def _asks_another_thing(one: Reading, two: Reading, rules: Rules) -> bool:
-    if one.asks is None or two.asks is None:
-        return False
     if one.asks == two.asks == YES_OR_NO:
         return one.mode != two.mode and {one.mode, two.mode} != {None, ALLOWED}
     if one.asks == two.asks or frozenset((one.asks, two.asks)) in rules.questions.alike:

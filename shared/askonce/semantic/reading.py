@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from askonce.semantic.quantities import Quantity, date, quantity
-from askonce.semantic.rules import YES_OR_NO, Questions, Rules, matched
+from askonce.semantic.rules import NOTHING, YES_OR_NO, Questions, Rules, matched
 from askonce.semantic.tokens import Kind, Token, quotations, tokens
 
 _FARTHEST: Final = 6  # words from a verb to its particle: "turn the light in the hall off"
@@ -35,7 +35,7 @@ class Reading:
     signs: list[str] = field(default_factory=list)
     quoted: list[str] = field(default_factory=list)
     negations: int = 0
-    asks: str | None = None
+    asks: str = NOTHING
     mode: str | None = None
     objects: dict[str, set[str]] = field(default_factory=dict)
     led: set[str] = field(default_factory=set)
@@ -220,7 +220,7 @@ class _Reader:
             self._owner = None
 
 
-def _asks(words: list[str], rules: Rules) -> tuple[str | None, list[str]]:
+def _asks(words: list[str], rules: Rules) -> tuple[str, list[str]]:
     """What a text asks for, and the words that say so. A question word in the middle counts where a verb that asks
     comes after it.
     """
@@ -235,7 +235,7 @@ def _asks(words: list[str], rules: Rules) -> tuple[str | None, list[str]]:
     for verb, subject in pairwise(words[1:]):
         if verb in questions.openings and (subject in questions.subjects or subject in rules.places.owners):
             return YES_OR_NO, []
-    return None, []
+    return NOTHING, []
 
 
 def _mode(words: list[str], questions: Questions) -> str | None:

@@ -10,8 +10,9 @@ from askonce.semantic.stems import stem
 
 Phrases = Mapping[str, tuple[tuple[str, ...], ...]]  # by the first word: whole phrases, the longest first
 
-YES_OR_NO: Final = "yes or no"  # two names of the section `questions` that the guard knows
+YES_OR_NO: Final = "yes or no"  # names of the section `questions` that the guard knows
 WHAT: Final = "what"
+NOTHING: Final = "nothing"  # what a text asks for that is no question
 ALLOWED: Final = "allowed"  # and one of the section `modes`
 
 

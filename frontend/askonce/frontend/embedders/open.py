@@ -46,12 +46,17 @@ def open_embedder(settings: Settings, upstream: Upstream, deployments: Deploymen
 
 def _open_local(name: str, source: str, key: str) -> Embedder:
     try:
-        return _minilm() if name == _MINILM else _in_folder(Path(name))
+        return open_local(name)
     except Unusable as expected:
         raise ConfigError(source, key, f"local/{name}: {expected}") from None
     except ImportError:
         extra = "pip install 'askonce[local-embedder]'"
         raise ConfigError(source, key, f"local/{name} needs the extra: {extra}") from None
+
+
+def open_local(name: str) -> Embedder:
+    """The model that stands after `local/`: `minilm`, or a folder. Raises Unusable; ImportError without the extra."""
+    return _minilm() if name == _MINILM else _in_folder(Path(name))
 
 
 # What they import is an extra, and large: nobody else pays for it.
