@@ -6,10 +6,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := frontend writer shared tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check fix lock bench clean
+.PHONY: help setup up demo test check fix lock bench bench-semantic clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(VENV)/.dev  ## everything that development and tests need, in .venv
 
@@ -65,6 +65,13 @@ lock: $(VENV)/.dev  ## the lock files, anew from pyproject.toml
 bench: $(VENV)/.run  ## hits and misses beside LiteLLM and nginx; see docs/benchmarks.md
 	@sh benchmarks/setup.sh
 	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+bench-semantic: $(VENV)/.dev  ## matching by meaning: how well, how fast, and misses while the store is sick
+	@sh benchmarks/setup.sh
+	$(BIN)/python -m benchmarks.semantic --static .bench/potion-base-8M
+	$(BIN)/python -m benchmarks.semantic_hits
+	$(BIN)/python -m benchmarks.semantic_hits --model local/$(CURDIR)/.bench/potion-base-8M
+	$(BIN)/python -m benchmarks.sick_store
 
 clean:  ## what setup made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -43,12 +43,12 @@ def test_where_qdrant_is(read, params, environ, expected):
 
 def test_all_of_qdrant(read):
     params = "qdrant_quantization_config: product, qdrant_semantic_cache_vector_size: '384', ttl: null"
-    found = read(cache(f"{QDRANT}, {params}"), QDRANT_URL="http://q", QDRANT_VECTOR_SIZE="99", OPENAI_API_KEY="k").cache
-    assert found.qdrant == QdrantSettings(url="http://q", quantization="product", vector_size=384)
+    found = read(cache(f"{QDRANT}, {params}"), QDRANT_URL="http://q", OPENAI_API_KEY="k").cache
+    assert found.qdrant == QdrantSettings(url="http://q", quantization="product")
     assert found.semantic == SemanticSettings(threshold=0.8, embedding_model="text-embedding-ada-002", index="c")
     assert found.ttl is None
-    plain = read(cache(QDRANT), QDRANT_URL="http://q", QDRANT_VECTOR_SIZE="99").cache.qdrant
-    assert plain == QdrantSettings(url="http://q", quantization="binary", vector_size=99)
+    plain = read(cache(QDRANT), QDRANT_URL="http://q").cache.qdrant
+    assert plain == QdrantSettings(url="http://q", quantization="binary")
 
 
 def test_all_of_redis(read):
@@ -217,7 +217,7 @@ def test_litellms_bound_of_an_embedding_call_where_there_is_none_of_ours(read, p
             f"{REDIS}, redis_semantic_cache_index_name: 'a/b'",
             {},
             f"{PARAMS}.redis_semantic_cache_index_name",
-            "must be 1 to 128 characters without ",
+            "must be 1 to 100 characters without ",
         ),
         (QDRANT, {}, f"{PARAMS}.qdrant_api_base", "Qdrant url must be provided"),
         (
@@ -238,12 +238,6 @@ def test_litellms_bound_of_an_embedding_call_where_there_is_none_of_ours(read, p
             {"QDRANT_URL": "http://q"},
             f"{PARAMS}.qdrant_quantization_config",
             "must be one of binary, scalar, product",
-        ),
-        (
-            QDRANT,
-            {"QDRANT_URL": "http://q", "QDRANT_VECTOR_SIZE": "0"},
-            "QDRANT_VECTOR_SIZE",
-            "must be a whole number above zero",
         ),
         (
             f"{REDIS}, semantic_cache_embedding_timeout: 0",

@@ -3,7 +3,6 @@
 This page is the whole story of a request; the steps that it names are told elsewhere.
 """
 
-import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -115,16 +114,12 @@ class Handler:
     async def _look_up(self, question: Question, now: float) -> Plan:
         if not question.allowed.read:
             return Plan((None,) * len(question.lookups))
-        # An answer may have come in another frontend, and the word of it may still be on its way here. Where a search
-        # by meaning follows a miss, that word is waited for beside the store: it is a fifth of what such a hit takes.
-        if self._meaning is not None:
-            found, _ = await asyncio.gather(self._tier.get(question.lookups), self._bus.in_step())
-            known = self._plan(found, question, now)
-        else:
-            known = self._plan(await self._tier.get(question.lookups), question, now)
-            if known.missing:
-                await self._bus.in_step()
-        return (self._in_memory(question, self._clock()) or known) if known.missing else known
+        known = self._plan(await self._tier.get(question.lookups), question, now)
+        if known.missing:
+            # An answer may have come in another frontend, and the word of it may still be on its way here.
+            await self._bus.in_step()
+            known = self._in_memory(question, self._clock()) or known
+        return known
 
     async def _by_meaning(
         self, meaning: Meaning, question: Question, known: Plan

@@ -85,7 +85,7 @@ class Frontend:
         self._memory = MemoryStore(
             max_bytes=self._proxy.memory_bytes, ttl_cap=settings.cache.memory_ttl, metrics=metrics
         )
-        self._store = self._guarded()
+        self._store, self._matcher = self._guarded()
         if self._store is not None:
             at_close(self._store.close)
             await self._warm(self._store)
@@ -152,23 +152,26 @@ class Frontend:
         except (StoreUnavailable, TimeoutError) as error:
             self._log.warning("store_unavailable", store=store.name, why=str(error))
 
-    def _guarded(self) -> Guarded | None:
-        """The store behind memory, with deadline and breaker; None where memory is all there is."""
+    def _guarded(self) -> tuple[Guarded | None, GuardedMatcher | None]:
+        """The store behind memory, with deadline and breaker, and the same again where it matches by meaning; None
+        where memory is all there is.
+        """
         settings, row = self._settings, STORES[self._settings.cache.type]
         if not (row.shared and settings.cache.enabled):
-            return None
+            return None, None
         deadline = row.deadline if self._proxy.store_deadline is None else self._proxy.store_deadline
         around: _Around = {"deadline": deadline, "metrics": self._metrics, "log": self._log, "timer": timer}
         if row.open_matcher is not None:
-            return GuardedMatcher(row.open_matcher(settings, wall), **around)
-        return Guarded(row.open_reader(settings, wall), **around)
+            matcher = GuardedMatcher(row.open_matcher(settings, wall), **around)
+            return matcher, matcher
+        return Guarded(row.open_reader(settings, wall), **around), None
 
     async def _open_meaning(
         self, placing: Placing, at_close: Callable[..., object]
     ) -> tuple[Meaning | None, Queue | None]:
         """What matches by meaning, where the store can; and where answers go that are to be written."""
-        matcher, outbox = self._store, self._outbox
-        if not isinstance(matcher, GuardedMatcher) or outbox is None:
+        matcher, outbox = self._matcher, self._outbox
+        if matcher is None or outbox is None:
             return None, outbox
         settings = self._settings
         rules = read_rules(self._proxy.semantic_rules)

@@ -14,7 +14,7 @@ from askonce.config.describe import describe
 from askonce.config.settings import Settings
 from askonce.core.errors import AskonceError
 from askonce.frontend.deployments import Deployments
-from askonce.frontend.embedders.open import open_embedder
+from askonce.frontend.embedders.open import NotServed, open_embedder
 from askonce.frontend.upstream import Upstream
 from askonce.runtime.clock import wall
 from askonce.stores.disk import FOLDER
@@ -72,6 +72,8 @@ async def _embedder(settings: Settings) -> tuple[bool, str]:
             opened.push_async_callback(embedder.close)
             async with asyncio.timeout(_WITHIN):
                 (vector,) = await embedder.embed(["word"])
+    except NotServed:
+        return True, "not asked: its provider cannot be served, and answers are matched exactly"
     except (AskonceError, TimeoutError) as error:
         return False, str(error) or "no answer in time"
     return vector is not None, f"{embedder.space}, {len(vector or b'') // 4} dimensions"

@@ -119,6 +119,7 @@ CACHE_PARAMS: Final[Mapping[str, str]] = {
     "azure_blob_container": NOT_BUILT,
     "default_redis_ttl": "use default_in_redis_ttl, or litellm_settings.default_redis_ttl",
     "max_messages": "conversations of any length are kept",
+    "qdrant_semantic_cache_vector_size": "the embedder says it",
     "redis_flush_size": "writers always write in batches",
     "semantic_cache_embedding_max_input_tokens": "longer texts are matched exactly only; askonce.semantic_max_chars",
     "semantic_cache_scope": "who shares answers is askonce.cache_scope",

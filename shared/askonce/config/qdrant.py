@@ -11,12 +11,11 @@ from pydantic import SecretStr
 from askonce.config.said import Setting, in_file, in_variables, unset_among
 from askonce.config.section import Section
 from askonce.config.settings import QdrantSettings
-from askonce.config.values import above_zero, base_url, line, one_of
+from askonce.config.values import base_url, line, one_of
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     "url": Setting(base_url, ("qdrant_api_base",), ("QDRANT_URL", "QDRANT_API_BASE")),
     "api_key": Setting(line, ("qdrant_api_key",), ("QDRANT_API_KEY",)),
-    "vector_size": Setting(above_zero, ("qdrant_semantic_cache_vector_size",), ("QDRANT_VECTOR_SIZE",), lenient=False),
     "quantization": Setting(one_of("binary", "scalar", "product"), ("qdrant_quantization_config",), (), lenient=False),
 }
 NAMES: Final = frozenset(key for setting in SETTINGS.values() for key in setting.keys)
@@ -38,5 +37,4 @@ def read_qdrant(params: Section) -> QdrantSettings | None:
         url=values["url"],
         api_key=None if key is None else SecretStr(key),
         quantization=cast("Literal['binary', 'scalar', 'product']", values.get("quantization", "binary")),
-        vector_size=values.get("vector_size"),
     )

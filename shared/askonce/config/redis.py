@@ -142,8 +142,8 @@ def _arguments(said: Mapping[str, Said], notes: Notes, *, ssl: bool, cluster: bo
             why = "has no effect without ssl"
         elif cluster and name in NOT_IN_A_CLUSTER:
             why = "redis-py does not take it for a cluster"
-        elif not cluster and name in CLUSTER_ARGUMENTS:
-            why = "only for a cluster"
+        elif name in CLUSTER_ARGUMENTS:
+            why = "askonce finds the nodes of a cluster itself" if cluster else "only for a cluster"
         if why is not None:
             notes.ignore(said[name].where, why)
         else:

@@ -45,7 +45,7 @@ _MODEL: Final = (
     "key in the environment"
 )
 # Qdrant's own rule, and room for the embedding model behind it
-_INDEX: Final = re.compile(r"""[^<>:"/\\|?*\x00-\x1f\x7f]{1,128}""")
+_INDEX: Final = re.compile(r"""[^<>:"/\\|?*\x00-\x1f\x7f]{1,100}""")
 
 
 def read_semantic(kind: CacheType, params: Section, cwd: Path) -> SemanticSettings:
@@ -131,5 +131,5 @@ def _local(model: str, key: str, params: Section, cwd: Path) -> str:
 def _index(value: Any) -> str:
     found = line(value)
     if not _INDEX.fullmatch(found):
-        raise Wrong('must be 1 to 128 characters without < > : " / \\ | ? *')
+        raise Wrong('must be 1 to 100 characters without < > : " / \\ | ? *')
     return found

@@ -111,12 +111,11 @@ class S3Settings(_Frozen):
 
 
 class QdrantSettings(_Frozen):
-    """A Qdrant server. `vector_size` is only needed to make the collection before the first vector is known."""
+    """A Qdrant server."""
 
     url: str = Field(repr=False)
     api_key: SecretStr | None = None
     quantization: Literal["binary", "scalar", "product"] = "binary"
-    vector_size: int | None = None
 
 
 class SemanticSettings(_Frozen):

@@ -2,7 +2,7 @@
 
 One server, the master that sentinels name, or a node of a cluster: each is redis-py's `Redis`, whose pool makes the
 askers of too many connections wait for one, where redis-py's default raises. What a cluster's nodes have is the
-business of `redis_cluster`.
+business of `cluster`.
 """
 
 import re
