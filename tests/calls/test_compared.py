@@ -66,6 +66,7 @@ def test_tools_that_are_none_are_no_tools(more):
         {"modalities": ["text", "audio"]},
         {"audio": {"voice": "alloy", "format": "wav"}},
         {"web_search_options": {"search_context_size": "low"}},
+        {"web_search_options": {}},
     ],
 )
 def test_with_tools_or_audio_only_the_exact_key_answers(more):

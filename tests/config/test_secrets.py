@@ -216,3 +216,19 @@ def test_how_each_store_is_described(read, params, lines):
 )
 def test_addresses_without_credentials(url, shown):
     assert without_credentials(url) == shown
+
+
+@pytest.mark.parametrize("url", ["REDIS://u:word@h:1/0", "Redis://u:word@h:1/0", "redis://u:word@h:1/0"])
+def test_tls_that_is_asked_for_is_had_however_the_url_is_written(read, url):
+    params = f"{{type: redis, url: '{url}', ssl: true}}"
+    redis = read(f"litellm_settings: {{cache: true, cache_params: {params}}}").cache.redis
+    assert redis.url.get_secret_value() == "rediss://u:word@h:1/0"
+    assert redis.ssl
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["unix:///run/r.sock?db=0&password=p@SECRET", "rediss://u@h/0?password=p@SECRET", "https://h/#a@SECRET"],
+)
+def test_what_stands_behind_a_query_is_never_shown(url):
+    assert "SECRET" not in without_credentials(url)

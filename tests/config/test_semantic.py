@@ -129,6 +129,7 @@ def test_a_providers_model_that_the_list_does_not_have(read, name, environ, expe
     assert chat.pattern == "chat"
     assert added.pattern == settings.cache.semantic.embedding_model == (name or "text-embedding-ada-002")
     assert (added.model, added.provider, added.api_base, key) == expected
+    assert (chat.for_clients, added.for_clients) == (True, False), "nobody has listed it, and it costs the operator"
     assert (added.unsupported, settings.ignored) == (None, ())
 
 

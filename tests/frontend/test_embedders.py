@@ -195,19 +195,26 @@ async def test_a_provider_that_hangs_up_or_sends_too_much_or_nothing_is_no_vecto
             await embedder.embed(["one"])
 
 
-async def test_a_vector_of_another_length_than_before_is_none() -> None:
-    lengths = iter([4, 4, 5, 4])
+async def test_vectors_may_change_their_length_and_differ_in_no_batch() -> None:
+    lengths = iter([4, 5, 4, 5])
 
     async def answer(body: dict[str, Any]) -> web.StreamResponse:
-        length = next(lengths)
-        return answered(body["input"], lambda text: vector(text, length))
+        return answered(body["input"], lambda text: vector(text, next(lengths)))
 
     async with provider(answer) as there, remote(at(there.base)) as embedder:
-        for _ in range(2):
-            assert await embedder.embed(["one"]) == [values("one", 4)]
-        with pytest.raises(EmbedderUnavailable, match="length"):
-            await embedder.embed(["one"])
         assert await embedder.embed(["one"]) == [values("one", 4)]
+        assert await embedder.embed(["one"]) == [values("one", 5)]
+        with pytest.raises(EmbedderUnavailable, match="length"):
+            await embedder.embed(["one", "two"])
+
+
+async def test_a_vector_that_no_model_gives_is_an_error() -> None:
+    async def answer(body: dict[str, Any]) -> web.StreamResponse:
+        return answered(body["input"], lambda text: vector(text, 8193))
+
+    async with provider(answer) as there, remote(at(there.base)) as embedder:
+        with pytest.raises(EmbedderUnavailable, match="longer"):
+            await embedder.embed(["one"])
 
 
 # -- spaces ----------------------------------------------------------------------------------------------------------

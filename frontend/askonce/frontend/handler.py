@@ -3,6 +3,7 @@
 This page is the whole story of a request; the steps that it names are told elsewhere.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -115,22 +116,30 @@ class Handler:
         if not question.allowed.read:
             return Plan((None,) * len(question.lookups))
         known = self._plan(await self._tier.get(question.lookups), question, now)
-        if known.missing:
-            # An answer may have come in another frontend, and the word of it may still be on its way here.
+        if known.missing and self._meaning is None:
             await self._bus.in_step()
-            known = self._in_memory(question, self._clock()) or known
+            known = self._heard(question) or known
         return known
+
+    def _heard(self, question: Question) -> Plan | None:
+        """An answer may have come in another frontend, and the word of it was still on its way here until now."""
+        return self._in_memory(question, self._clock())
 
     async def _by_meaning(
         self, meaning: Meaning, question: Question, known: Plan
     ) -> tuple[Question, Plan, float | None]:
-        """The question with what its meaning is, what is known of it then, and how alike the nearest was."""
-        match = await meaning.match(question)
+        """The question with what its meaning is, what is known of it then, and how alike the nearest was.
+
+        The word of other frontends is waited for meanwhile, and counts first: it is of this very question.
+        """
+        if question.allowed.read:
+            match, _ = await asyncio.gather(meaning.match(question), self._bus.in_step())
+        else:
+            match = await meaning.match(question)
         question = question._replace(lookups=[match.lookup, *question.lookups[1:]])
-        if match.found is not None:
-            return question, Plan((match.found,)), match.similarity
-        # somebody else may have asked the very same, and been answered, while this one was looked for
-        return question, self._in_memory(question, self._clock()) or known, match.similarity
+        if (heard := self._heard(question)) is not None:
+            return question, heard, None
+        return question, known if match.found is None else Plan((match.found,)), match.similarity
 
     def _plan(self, found: list[Found] | list[Found | None], question: Question, now: float) -> Plan:
         return plan(found, question.ask.control, now=now, streamed=question.ask.streamed)

@@ -13,6 +13,7 @@ from askonce.core.errors import StoreUnavailable
 from askonce.core.policy import plan
 from askonce.frontend.embedding import Embedding
 from askonce.frontend.question import Placing, Question
+from askonce.semantic.doubts import Doubt
 from askonce.semantic.guard import doubt
 from askonce.semantic.rules import Rules
 from askonce.stores.guards import GuardedMatcher
@@ -71,8 +72,9 @@ class Meaning:
         self._rules = rules
         self._threshold = settings.cache.semantic.threshold
         self._longest = settings.proxy.semantic_max_chars
-        self._metrics = metrics
         self._clock = clock
+        self._searches = {how: metrics.counter("askonce_semantic_searches_total", how) for how in Sought}
+        self._refused = {why: metrics.counter("askonce_semantic_refused_total", why) for why in Doubt}
 
     async def match(self, question: Question) -> Match:
         """What may answer a question of one part whose exact key found nothing. Where the question may not be read,
@@ -105,7 +107,7 @@ class Meaning:
                 break
             why = doubt(lookup.text, one.entry.lookup.text, self._rules, _alike(one))
             if why is not None:
-                self._metrics.counter("askonce_semantic_refused_total", why).inc()
+                self._refused[why].inc()
                 ended = Sought.REFUSED
                 continue
             found = self._serving(question, one, token)
@@ -124,7 +126,7 @@ class Meaning:
         return plan([found], question.ask.control, now=now, streamed=question.ask.streamed).found[0]
 
     def _ended(self, how: Sought, match: Match) -> Match:
-        self._metrics.counter("askonce_semantic_searches_total", how).inc()
+        self._searches[how].inc()
         return match
 
 

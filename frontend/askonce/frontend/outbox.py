@@ -56,7 +56,7 @@ class Outbox:
 
     def put(self, event: Answered) -> None:
         """Never waits and never raises; what cannot be taken is counted by reason."""
-        if _size(event) * 2 < self._bus.max_payload:
+        if size(event) * 2 < self._bus.max_payload:
             self._take(event)
             return
         events, misfits = split(event, self._bus.max_payload)
@@ -81,25 +81,25 @@ class Outbox:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _take(self, event: Answered) -> None:
-        size = _size(event)
+        charge = size(event)
         if self._events >= self._settings.outbox_events:
             self._drop(Dropped.FULL_EVENTS)
-        elif self._bytes + size > self._settings.outbox_bytes:
+        elif self._bytes + charge > self._settings.outbox_bytes:
             self._drop(Dropped.FULL_BYTES)
         else:
-            self._waiting.put_nowait((event, size))
-            self._count(+1, size)
+            self._waiting.put_nowait((event, charge))
+            self._count(+1, charge)
             self._empty.clear()
 
     async def _send(self) -> None:
         while True:
-            event, size = await self._waiting.get()
+            event, charge = await self._waiting.get()
             reason = await self._publish(event)
             if reason is None:
                 self._published.inc()
             else:
                 self._drop(reason)
-            self._count(-1, -size)
+            self._count(-1, -charge)
             if self._events == 0:
                 self._empty.set()
 
@@ -130,7 +130,8 @@ class Outbox:
         self._log.warning("answer_not_queued", reason=reason)
 
 
-def _size(event: Answered) -> int:
+def size(event: Answered) -> int:
+    """Bytes that an event is charged while it waits."""
     return sum(map(_size_of_entry, event.entries))
 
 

@@ -103,7 +103,7 @@ class Frontend:
         self._upstream = Upstream(self._proxy, self._version)
         at_close(self._upstream.close)
         rules = self._rules()
-        deployments = Deployments(settings.deployments)
+        deployments = Deployments([one for one in settings.deployments if one.for_clients])
         gate = Gate(_secret(settings), self._proxy.cache_scope)
         placing = Placing(deployments, gate, Keys(settings.cache.namespace), rules)
         meaning, queue = await self._open_meaning(placing, at_close)
@@ -179,7 +179,7 @@ class Frontend:
             embedding = open_embedding(
                 settings,
                 upstream=self._upstream,
-                deployments=placing.deployments,
+                deployments=Deployments(settings.deployments),
                 metrics=self._metrics,
                 log=self._log,
                 timer=timer,
@@ -189,7 +189,7 @@ class Frontend:
             return None, outbox
         at_close(embedding.close)
         await self._warm_embedder(embedding)
-        enricher = Enricher(embedding, outbox)
+        enricher = Enricher(embedding, outbox, self._proxy.outbox_bytes)
         at_close(self._enrich_the_rest, enricher)
         meaning = Meaning(
             placing=placing,

@@ -9,14 +9,14 @@ from typing import Any, Final
 from askonce.calls.endpoint import Body, Compared
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant"})
-_TOOLS: Final = ("tools", "tool_choice", "functions", "function_call", "audio", "web_search_options")
+_TOOLS: Final = ("tools", "tool_choice", "functions", "function_call", "audio")
 _CALLS: Final = ("tool_calls", "function_call", "audio", "tool_call_id")
 _NOTHING: Final[tuple[object, ...]] = (None, [], {}, "none", "auto")
 
 
 def last_user_text(body: Body) -> Compared | None:
     """The text of the last message of role `user`, and the body without it."""
-    if any(body.get(name) not in _NOTHING for name in _TOOLS) or body.get("modalities") not in (None, [], ["text"]):
+    if uses_tools(body):
         return None
     messages = body["messages"]
     if not all(_is_plain(message) for message in messages):
@@ -30,6 +30,15 @@ def last_user_text(body: Body) -> Compared | None:
     # A null where the text was: no message that is taken here has one.
     rest = [*messages[:last], {**messages[last], "content": None}, *messages[last + 1 :]]
     return Compared(text, {**body, "messages": rest})
+
+
+def uses_tools(body: Body) -> bool:
+    """Whether more than words goes into the answer, or comes out of it. An empty `web_search_options` turns the search
+    on; all else is nothing when it is empty.
+    """
+    if any(body.get(name) not in _NOTHING for name in _TOOLS) or body.get("web_search_options") is not None:
+        return True
+    return body.get("modalities") not in (None, [], ["text"])
 
 
 def _is_plain(message: Body) -> bool:

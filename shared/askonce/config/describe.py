@@ -38,8 +38,12 @@ def describe(settings: Settings) -> list[Line]:
 def without_credentials(url: str) -> str:
     """Scheme, host, port and path of an address: a user, a password or a query may be secret."""
     scheme, _, rest = url.partition("://")
-    # A password may hold "/", "#" or "?" unescaped: whatever stands before the last "@" is left out.
-    parts = urlsplit(f"//{rest.rpartition('@')[2]}")
+    # A password may hold "/", "#" or "?" unescaped: whatever stands before the last "@" is left out. Where that stands
+    # behind a query, what follows it may be the end of a password as well.
+    before, _, after = rest.rpartition("@")
+    if "?" in before or "#" in before:
+        return f"{scheme}://"
+    parts = urlsplit(f"//{after}")
     return f"{scheme}://{parts.netloc}{parts.path}"
 
 

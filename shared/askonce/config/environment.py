@@ -14,6 +14,7 @@ from askonce.core.errors import ConfigError
 
 # `NAME = "[{"host": "h"}]"`, as LiteLLM's page writes it: to dotenv the second quote ends the value
 _JSON_IN_QUOTES: Final = re.compile(r"""\s*(?:export\s+)?([^\s=#'"]+)\s*=\s*(["'])([\[{].*[]}])\2\s*""")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIBRARIES: Final = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -34,12 +35,21 @@ def merge_environment(environ: Mapping[str, str], cwd: Path, notes: Notes) -> di
 
 
 def for_libraries(variables: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, SecretStr]:
-    """What the libraries of clouds look for in the process's own environment and would not find there."""
+    """What the libraries of clouds look for in the process's own environment and would not find there. What cannot
+    stand in an environment is left out.
+    """
     return {
         name: SecretStr(value)
         for name, value in variables.items()
-        if name.startswith(_LIBRARIES) and not environ.get(name)
+        if name.startswith(_LIBRARIES) and not environ.get(name) and _VARIABLE.fullmatch(name) and _fits(value)
     }
+
+
+def _fits(value: str) -> bool:
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _dotenv(path: Path, notes: Notes) -> dict[str, str | None]:

@@ -69,6 +69,7 @@ def unlisted(name: str, variables: Mapping[str, str], notes: Notes) -> Deploymen
         api_base=_without_user(base or "", notes),
         api_key=None if key is None else SecretStr(key),
         unsupported=unserved(provider),
+        for_clients=False,  # nobody has put it into the list, and the environment's key would pay for it
     )
 
 

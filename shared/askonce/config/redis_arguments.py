@@ -33,7 +33,7 @@ def _url(value: Any) -> str:
         scheme = ""
     if scheme not in {"redis", "rediss", "unix"}:
         raise Wrong("must begin with redis://, rediss:// or unix://")
-    return found
+    return scheme + found[len(scheme) :]  # in small letters: it decides about TLS
 
 
 def _port(value: Any) -> int:

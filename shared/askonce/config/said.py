@@ -1,7 +1,7 @@
 """Settings that may stand in the file or in a variable: what each says, and where. Knows no setting by name."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from askonce.config.notes import Notes
@@ -13,7 +13,7 @@ from askonce.config.values import Unset, Wrong, resolve
 class Said:
     """`where` is a dotted key of the file, or a variable; it is there to be shown, `value` may be a secret."""
 
-    value: Any
+    value: Any = field(repr=False)
     where: str
     in_file: bool
 

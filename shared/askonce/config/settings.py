@@ -19,7 +19,8 @@ class Deployment(_Frozen):
 
     `pattern` is what clients call it, `*` and a trailing `/*` included; `model` is its name at the provider, with
     `*` where the client's own name goes. `provider` is the prefix of LiteLLM's model string. `unsupported` says why
-    requests to it cannot be served, and is None for those that can.
+    requests to it cannot be served, and is None for those that can. `for_clients` is false for a model that only the
+    cache itself asks for vectors.
     """
 
     pattern: str
@@ -33,6 +34,7 @@ class Deployment(_Frozen):
     timeout: float | None = None
     stream_timeout: float | None = None
     unsupported: str | None = None
+    for_clients: bool = True
 
 
 class DiskSettings(_Frozen):

@@ -77,7 +77,7 @@ def _tensors(path: Path) -> dict[str, Table]:
         header.pop("__metadata__", None)
         data = np.memmap(path, np.uint8, "r", offset=8 + length)
         return {name: _tensor(data, one) for name, one in header.items() if one["dtype"] in _TYPES}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, struct.error):
         raise Unusable(f"{path.name} is no safetensors file that can be read") from None
 
 

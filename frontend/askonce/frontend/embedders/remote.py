@@ -27,6 +27,7 @@ from askonce.frontend.upstream import Upstream
 _TEXTS: Final = 32
 _CALLS: Final = 2  # one on its way while the next begins; more would only make smaller batches
 _SECONDS: Final = 10.0
+_LONGEST_VECTOR: Final = 32_768  # bytes: 8,192 numbers, twice the longest that models give
 _LARGEST: Final = 16 << 20  # bytes of an answer: 32 vectors of 4,096 numbers are 3 MB
 _REFUSED: Final = frozenset({400, 413, 422})  # how servers say that a text, or a batch, is too long
 _LONGEST_NAME: Final = 64
@@ -48,7 +49,6 @@ class Remote:
         self.space: Final = _space(route)
         self._route = route
         self._upstream = upstream
-        self._length: int | None = None  # of a vector, in bytes
 
     async def embed(self, texts: Sequence[str]) -> list[bytes | None]:
         found: list[bytes | None] = []
@@ -72,10 +72,12 @@ class Remote:
             hint = ": its entry of model_list needs a valid api_key" if status == 401 else ""
             raise EmbedderUnavailable(f"the provider answered with status {status}{hint}")
         vectors = _vectors(payload, len(texts))
-        for values in vectors:
-            if values is not None and len(values) != (self._length or len(values)):
-                raise EmbedderUnavailable("the provider's vectors differ in length")
-            self._length = self._length if values is None else len(values)
+        # Of two batches they may: what vectors are kept under has their length in its name.
+        lengths = {len(values) for values in vectors if values is not None}
+        if len(lengths) > 1:
+            raise EmbedderUnavailable("the provider's vectors differ in length")
+        if lengths and max(lengths) > _LONGEST_VECTOR:
+            raise EmbedderUnavailable(f"the provider's vectors are longer than {_LONGEST_VECTOR} bytes")
         return vectors
 
     async def _post(self, texts: Sequence[str]) -> tuple[int, bytes]:

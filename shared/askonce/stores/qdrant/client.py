@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from json import JSONDecodeError
 from typing import Final
 
 import httpx
@@ -79,7 +78,7 @@ async def answering(seconds: float, *, writing: bool = False) -> AsyncIterator[N
             yield
     except TimeoutError:
         raise StoreUnavailable(f"{NAME}: no answer in time") from None
-    except (ApiException, QdrantException, JSONDecodeError, OSError) as error:
+    except (ApiException, QdrantException, ValueError, RecursionError, OSError) as error:
         raise _ours(error, writing=writing) from None
 
 
@@ -91,7 +90,7 @@ def _ours(error: Exception, *, writing: bool) -> StoreError:
     cause = error.source if isinstance(error, ResponseHandlingException) else error
     if isinstance(cause, httpx.TimeoutException):
         return StoreUnavailable(f"{NAME}: no answer in time")
-    if isinstance(cause, ValidationError | ValueError):
+    if isinstance(cause, ValidationError | ValueError | RecursionError):
         return StoreUnavailable(f"{NAME}: what answers is no Qdrant server")
     if isinstance(cause, httpx.TransportError | OSError):
         return StoreUnavailable(f"{NAME}: cannot be reached")

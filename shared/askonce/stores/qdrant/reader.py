@@ -4,6 +4,7 @@ Entries and vectors are in collections of their own (see `names`): an exact key 
 and what means the same is found among the vectors of its scope, which point to the keys of entries.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -83,7 +84,11 @@ class QdrantReader:
             return []
         points = [] if answer.result is None else answer.result.points
         pointed = [(CacheKey.parse(str((hit.payload or {}).get(KEY))), hit.score) for hit in points]
-        return [(key, max(-1.0, min(1.0, score))) for key, score in pointed if key is not None]
+        return [
+            (key, max(-1.0, min(1.0, score)))
+            for key, score in pointed
+            if key is not None and math.isfinite(score)  # what is no number has no place in an order
+        ]
 
     async def ping(self) -> None:
         """Asks for what needs the API key; also opens the first connection."""

@@ -205,7 +205,7 @@ def _ready(client: Redis) -> Redis:
 def _told() -> Iterator[None]:
     try:
         yield
-    except (TypeError, ValueError, errors.RedisError, errors.RedisClusterException) as error:
+    except (TypeError, ValueError, AttributeError, errors.RedisError, errors.RedisClusterException) as error:
         words = "redis:// or rediss:// and arguments that redis-py's client takes"
         raise ConfigError("cache_params", "redis", f"{words} ({type(error).__name__})") from None
 

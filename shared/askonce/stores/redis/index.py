@@ -135,7 +135,8 @@ class Indexes:
             reply = await self._run("FT.SEARCH", name, query, *options)
         except _Missing:  # no vector of this space has been kept yet
             return []
-        near = [(point.removeprefix(f"{name}:"), 1.0 - distance) for point, distance in _hits(reply)]
+        with _understood():
+            near = [(point.removeprefix(f"{name}:"), 1.0 - distance) for point, distance in _hits(reply)]
         near.sort(key=lambda one: (-one[1], one[0]))
         return [(key, max(-1.0, min(1.0, similarity))) for key, similarity in near]
 
@@ -149,8 +150,9 @@ class Indexes:
     async def _check(self, name: str) -> None:
         if name in self._checked:
             return
-        info = _named(await self._run("FT.INFO", name))
-        found, expected = _shape(info), _expected(name)
+        reply, expected = await self._run("FT.INFO", name), _expected(name)
+        with _understood():
+            found = _shape(_named(reply))
         if wrong := [what for what, value in expected.items() if found.get(what, value) != value]:
             words = ", ".join(f"{what} {expected[what]}, found {found[what] or 'none'}" for what in wrong)
             raise StoreUnavailable(f"redis-semantic: the index {name} is not of our making: expected {words}")
@@ -162,6 +164,15 @@ class Indexes:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Another module, or another version of it, may answer in another shape."""
+    try:
+        yield
+    except (TypeError, ValueError, LookupError, AttributeError):
+        raise StoreUnavailable("redis-semantic: the search module answers in a way that is not known here") from None
 
 
 def _expected(name: str) -> dict[str, str]:

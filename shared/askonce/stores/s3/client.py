@@ -120,7 +120,7 @@ def _config(own: Mapping[str, Any], seconds: float, attempts: int) -> Config:
     }
     try:
         config = Config(**options)
-    except (TypeError, errors.BotoCoreError) as error:
+    except (TypeError, ValueError, AttributeError, errors.BotoCoreError) as error:
         words = f"arguments that botocore's Config takes ({type(error).__name__})"
         raise ConfigError("cache_params", "s3_config", words) from None
     if not all(_positive(getattr(config, name)) for name in _NUMBERS):
