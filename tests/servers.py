@@ -121,13 +121,13 @@ class Child:
             process.wait()
 
 
-class Valkey(Child):
-    """A Valkey server that keeps nothing on disk. `options` are more of its arguments, such as
+class RedisLike(Child):
+    """A server that speaks Redis's protocol and keeps nothing on disk. `options` are more of its arguments, such as
     `("--requirepass", "word")`."""
 
-    def __init__(self, folder: Path, port: int | None = None, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, binary: str, folder: Path, port: int | None, options: tuple[str, ...]) -> None:
         super().__init__(folder, port)
-        self._binary = need("valkey-server", valkey_binary())
+        self._binary = binary
         self._options = options
 
     @property
@@ -141,6 +141,13 @@ class Valkey(Child):
     def greeted(self, link: socket.socket) -> bool:
         link.sendall(b"PING\r\n")
         return link.recv(64)[:5] in {b"+PONG", b"-NOAU"}
+
+
+class Valkey(RedisLike):
+    """Valkey, without modules."""
+
+    def __init__(self, folder: Path, port: int | None = None, options: tuple[str, ...] = ()) -> None:
+        super().__init__(need("valkey-server", valkey_binary()), folder, port, options)
 
 
 class NatsServer(Child):

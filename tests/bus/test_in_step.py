@@ -13,7 +13,7 @@ from askonce.config.settings import ProxySettings
 from askonce.core.errors import BusUnavailable
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
-from tests.bus.contract import Ears, answer, until
+from tests.bus.kit import Ears, answer, until
 from tests.servers import NatsServer
 
 

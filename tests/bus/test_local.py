@@ -5,7 +5,8 @@ import pytest
 from askonce.bus.local import LocalBus
 from askonce.bus.protocols import Consumer, Publisher
 from askonce.core.errors import BusUnavailable
-from tests.bus.contract import BusContract, Ears, answer
+from tests.bus.contract import BusContract
+from tests.bus.kit import Ears, answer
 
 
 class LocalWorld:

@@ -13,7 +13,7 @@ from askonce.bus.trips import RoundTrips
 from askonce.core.errors import BusUnavailable
 from askonce.core.events import Deleted
 from askonce.core.key import CacheKey
-from tests.bus.contract import key
+from tests.bus.kit import key
 
 AGE = 100.0
 

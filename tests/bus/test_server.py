@@ -20,7 +20,7 @@ from askonce.core import wire
 from askonce.core.errors import BusUnavailable
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
-from tests.bus.contract import NOW, Ears, answer, drained, gather, key, until
+from tests.bus.kit import NOW, Ears, answer, drained, gather, key, until
 from tests.servers import NatsServer
 
 LOG = Log("test")

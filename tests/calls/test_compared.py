@@ -67,6 +67,9 @@ def test_tools_that_are_none_are_no_tools(more):
         {"audio": {"voice": "alloy", "format": "wav"}},
         {"web_search_options": {"search_context_size": "low"}},
         {"web_search_options": {}},
+        {"prompt_logprobs": 0},
+        {"return_token_ids": True},
+        {"echo": True},
     ],
 )
 def test_with_tools_or_audio_only_the_exact_key_answers(more):
@@ -85,6 +88,7 @@ def test_with_tools_or_audio_only_the_exact_key_answers(more):
         user(7),
         user(["text"]),
         user([{"type": "text", "text": 7}]),
+        user([{"type": "input_text", "text": "of another kind"}]),
         {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
         {"role": "assistant", "content": "said", "tool_calls": [{"id": "1"}]},
         {"role": "assistant", "content": "said", "audio": {"id": "a"}},
@@ -111,6 +115,11 @@ def test_a_prompt_is_compared_when_it_is_one_text():
 @pytest.mark.parametrize("prompt", [["one", "two"], ["one"], [1, 2, 3], [[1], [2]], "", " "])
 def test_other_prompts_are_left_to_the_exact_key(prompt):
     assert TEXT.compared({"model": "m", "prompt": prompt}) is None
+
+
+def test_a_prompt_that_comes_back_in_its_answer_is_left_to_the_exact_key():
+    assert TEXT.compared({"model": "m", "prompt": "Say this", "echo": True}) is None
+    assert TEXT.compared({"model": "m", "prompt": "Say this", "echo": False}) is not None
 
 
 @pytest.mark.parametrize("endpoint", [EMBEDDINGS, TRANSCRIPTION])

@@ -11,23 +11,17 @@ from askonce.calls.table import CALL_TYPES
 from askonce.config.settings import (
     CacheSettings,
     DiskSettings,
-    GcpIam,
     Node,
     QdrantSettings,
     RedisSettings,
     S3Settings,
     SemanticSettings,
 )
+from tests.config.litellm_blocks import ACCOUNT, FOUR, PAGE, page
 
-PAGE = Path(__file__).parent / "litellm_page"
 VERBOSE = "litellm_settings.set_verbose: use askonce.log_level"
 EMBEDDING_MODEL = "litellm_settings.cache_params.redis_semantic_cache_embedding_model"
 DAY = 86_400.0
-FOUR = frozenset({"completion", "text_completion", "embedding", "transcription"})
-
-
-def page(name: str) -> str:
-    return (PAGE / name).read_text()
 
 
 def redis_cache(redis: RedisSettings, **more: object) -> CacheSettings:
@@ -35,7 +29,6 @@ def redis_cache(redis: RedisSettings, **more: object) -> CacheSettings:
 
 
 HOST = RedisSettings(host="h")
-ACCOUNT = GcpIam(service_account="projects/-/serviceAccounts/your-sa@project.iam.gserviceaccount.com")
 SIX = tuple(Node(host="127.0.0.1", port=port) for port in (7001, 7003, 7004, 7005, 7006, 7007))
 TWO = (Node(host="10.128.0.2", port=6379), Node(host="10.128.0.2", port=11008))
 SENTINEL = RedisSettings(
@@ -234,95 +227,7 @@ def test_its_models(read, file, environ, deployments):
     assert [(d.pattern, d.model, d.api_base, key) for d, key in zip(found, keys, strict=True)] == deployments
 
 
-# What Redis, S3 and matching by meaning leave unread of the block that shows all parameters.
-PLACED = {
-    "ttl: Optional[float]": "ttl: 600",
-    "default_in_memory_ttl: Optional[float]": "default_in_memory_ttl: 60",
-    "default_in_redis_ttl: Optional[float]": "default_in_redis_ttl: 300.5",
-    "max_connections: Optional[Int]": "max_connections: 10",
-    "namespace: Optional[str] = None,": "namespace: team",
-}
-OTHERS = """
-    max_connections host port password gcp_service_account gcp_ssl_ca_certs ssl ssl_cert_reqs ssl_check_hostname
-    default_in_redis_ttl
-"""
-
-
-def supported_params(kind: str = "s3") -> str:
-    text = page("supported_params.yaml").replace("type: s3", f"type: {kind}")
-    for placeholder, value in PLACED.items():
-        assert f"\n  {placeholder}\n" in text
-        text = text.replace(f"\n  {placeholder}\n", f"\n  {value}\n")
-    return "litellm_settings:\n  cache: true\n" + "".join(f"  {line}\n" for line in text.splitlines())
-
-
-def test_all_supported_parameters_with_values_put_in(read):
-    settings = read(supported_params())
-    assert settings.cache == CacheSettings(
-        type="s3",
-        ttl=600.0,
-        memory_ttl=60.0,
-        namespace="team",
-        call_types=FOUR,
-        s3=S3Settings(
-            bucket="your_s3_bucket_name",
-            region="us-west-2",
-            api_version="2006-03-01",
-            use_ssl=True,
-            verify=True,
-            endpoint_url="https://s3.amazonaws.com",
-            access_key_id=SecretStr("your_access_key"),
-            secret_access_key=SecretStr("your_secret_key"),
-            session_token=SecretStr("your_session_token"),
-        ),
-    )
-    assert set(settings.ignored) == {
-        f"litellm_settings.cache_params.{name}: only for types redis and redis-semantic" for name in OTHERS.split()
-    }
-
-
-def test_the_same_parameters_for_redis(read, tmp_path):
-    settings = read(supported_params("redis"))
-    assert settings.cache == CacheSettings(
-        type="redis",
-        ttl=300.5,
-        memory_ttl=60.0,
-        namespace="team",
-        call_types=FOUR,
-        redis=RedisSettings(
-            host="localhost",
-            port=6379,
-            ssl=True,
-            max_connections=10,
-            iam=ACCOUNT,
-            arguments={
-                "ssl_cert_reqs": "none",
-                "ssl_check_hostname": False,
-                "ssl_ca_certs": f"{tmp_path}/server-ca.pem",
-            },
-        ),
-    )
-    assert settings.ignored[0] == (
-        "litellm_settings.cache_params.password: has no effect beside litellm_settings.cache_params.gcp_service_account"
-    )
-    assert all("cache_params.s3_" in line and line.endswith(": only for type s3") for line in settings.ignored[1:])
-
-
-def test_parameters_at_the_top_of_the_file_are_told(read):
-    assert read(page("supported_params.yaml")).ignored == ("cache_params: belongs into litellm_settings",)
-
-
-def test_credentials_of_google_in_dotenv_are_there_for_its_library(read):
-    settings = read(page("gcp_iam.yaml"), dotenv=page("google.env"))
-    assert settings.for_libraries == {"GOOGLE_APPLICATION_CREDENTIALS": SecretStr("/path/to/service-account-key.json")}
-
-
-def test_user_key_ttl_is_told_as_not_built(read):
-    text = page("user_key_ttl.yaml").replace("<your-number>", "30")
-    assert read(text).ignored == ("general_settings.user_api_key_cache_ttl: not built yet",)
-
-
 def test_every_block_of_the_page_is_used():
-    here = Path(__file__).read_text()
-    assert all(f'"{path.name}"' in here for path in PAGE.iterdir())
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_litellm_*.py"))
+    assert all(f'"{path.name}"' in tests for path in PAGE.iterdir())
     assert len(list(PAGE.iterdir())) == 27

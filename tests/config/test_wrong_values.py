@@ -6,6 +6,7 @@ import pytest
 
 from askonce.config.load import load
 from askonce.config.notes import ConfigErrors
+from askonce.config.redis import NOWHERE
 from askonce.core.errors import ConfigError
 
 PARAMS = "litellm_settings.cache_params"
@@ -24,12 +25,12 @@ def model(params: str) -> str:
     [
         ("litellm_settings: [1]", "litellm_settings", "must be a mapping of names to values"),
         ("litellm_settings: {cache: maybe}", "litellm_settings.cache", "must be true or false"),
-        ("litellm_settings: {cache: true}", PARAMS, "Either 'host' or 'url' must be specified for redis."),
-        (cache("type: redis"), PARAMS, "Either 'host' or 'url' must be specified for redis."),
+        ("litellm_settings: {cache: true}", PARAMS, NOWHERE),
+        (cache("type: redis"), PARAMS, NOWHERE),
         (
             cache("type: redis, host: os.environ/X"),
             PARAMS,
-            "Either 'host' or 'url' must be specified for redis. (X is not",
+            f"{NOWHERE} (X is not",
         ),
         (cache("type: reddis"), f"{PARAMS}.type", "must be one of local, disk, redis, s3, "),
         (cache("type: 1"), f"{PARAMS}.type", "must be one of local, "),

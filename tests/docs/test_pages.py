@@ -1,22 +1,14 @@
 """The pages for users say what the code does: its tables and enums are read, and the pages held against them."""
 
-import asyncio
-import os
 import re
-import sys
 import textwrap
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import nats
-import orjson
 import pytest
-from nats.js.api import ConsumerConfig, StreamConfig
 
-from askonce.bus import names, streams
-from askonce.bus.server import server_config
 from askonce.calls.table import ENDPOINTS
 from askonce.config.cache import DEFAULT_TTLS
 from askonce.config.known import UNBUILT_STORES
@@ -25,52 +17,25 @@ from askonce.config.redis import PLACE
 from askonce.config.settings import ProxySettings
 from askonce.core.control import NOTHING, read_controls
 from askonce.core.errors import RequestError
-from askonce.core.events import Answered
 from askonce.core.policy import SkipReason, Why
-from askonce.core.wire import encode
 from askonce.frontend.admin import Admin
 from askonce.frontend.embedders.gathering import Outcome as Embedding
 from askonce.frontend.meaning import SOURCE as MEANING
 from askonce.frontend.meaning import Sought
 from askonce.frontend.observe import Result
 from askonce.frontend.outbox import Dropped
-from askonce.runtime.queue import NatsServer as OwnServer
 from askonce.semantic.doubts import Doubt
 from askonce.stores.guards import Outcome
 from askonce.stores.memory import SOURCE, Left
 from askonce.stores.registry import STORES
 from askonce.telemetry.metrics import METRICS, Metric
 from askonce.writer.settle import Refusal, RejectReason, RetryReason
+from tests.docs.reading import SPAN, page, part, rows, words
 from tests.e2e.solo import solo
 from tests.e2e.stack import config
 from tests.servers import NatsServer
 
-DOCS = Path(__file__).parents[2] / "docs"
 SETTINGS = ProxySettings()
-SPAN = re.compile(r"`([^`]+)`")
-
-
-def page(name: str) -> str:
-    return (DOCS / name).read_text()
-
-
-def part(text: str, heading: str) -> str:
-    """What stands under a heading, up to the next one."""
-    assert f"\n{heading}\n" in text, heading
-    return re.split(r"^#+ ", text.partition(f"\n{heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
-
-
-def rows(text: str) -> list[list[str]]:
-    """The cells of all tables, heads left out."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    rules = [n for n, line in enumerate(lines) if line.startswith("|---")]
-    body = [line for n, line in enumerate(lines) if n not in rules and n + 1 not in rules]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in body]
-
-
-def words(text: str) -> list[str]:
-    """What the first cells of a table name."""
-    return [word for row in rows(text) for word in SPAN.findall(row[0])]
 
 
 # -- http.md ---------------------------------------------------------------------------------------------------------
@@ -201,104 +166,3 @@ def test_the_stores_and_their_defaults() -> None:
     for name, size in re.findall(r"`(?:askonce: )?(\w+_bytes)` \((\d+ \w+)\)", text):
         number, unit = size.split()
         assert getattr(SETTINGS, name) == int(number) << {"KiB": 10, "MiB": 20, "GiB": 30}[unit], name
-
-
-# -- queue.md --------------------------------------------------------------------------------------------------------
-
-QUEUE = page("queue.md")
-SECONDS = {"duplicate_window", "max_age", "ack_wait"}
-
-
-def settings_of(what: StreamConfig | ConsumerConfig, *left: str) -> dict[str, str]:
-    """What is set on purpose, written as on the page."""
-    named = {"name", "description", "durable_name", "filter_subject", *left}
-    plain = type(what)()
-    found = {}
-    for field in fields(what):
-        value = getattr(what, field.name)
-        if field.name not in named and value != getattr(plain, field.name):
-            text = value[0] if isinstance(value, list) else value
-            text = str(text).lower() if isinstance(text, bool) else getattr(text, "value", text)
-            found[field.name] = f"`{text:g}` s" if field.name in SECONDS else f"`{text}`"
-    return found
-
-
-def told(heading: str) -> dict[str, str]:
-    return {row[0].strip("`"): row[1] for row in rows(part(QUEUE, heading))}
-
-
-def test_streams_and_consumers_are_set_as_the_page_says() -> None:
-    for stream in streams._streams(SETTINGS):
-        shown = told(f"### `{stream.name}`")
-        expected = settings_of(stream)
-        # what is nats-py's own default is set on purpose too
-        expected |= {name: f"`{getattr(stream, name).value}`" for name in ("retention", "discard", "storage")}
-        assert shown == expected, stream.name
-    durable = streams._durable("disk", "x", streams.ACK_WAIT)
-    expected = settings_of(durable) | {name: f"`{getattr(durable, name).value}`" for name in
-                                       ("deliver_policy", "ack_policy")}  # fmt: skip
-    assert told("## Consumers") == expected
-
-
-def test_the_roles_may_do_what_the_page_says() -> None:
-    password = "x" * 16
-    text = server_config(
-        settings=SETTINGS, store_dir=Path("/x"), frontend_password=password, writer_password=password,
-        admin_password=password,
-    )  # fmt: skip
-    users = re.findall(r'user: "(\w+)".*?publish: \{ allow: (\[.*?\]) \}, subscribe: \{ allow: (\[.*?\]) \}', text)
-    assert [user for user, _, _ in users] == ["frontend", "writer", "admin"]
-    for user, publish, subscribe in users:
-        may_publish, may_subscribe = part(QUEUE, f"### `{user}`").split("- publish: ")[1].split("- subscribe: ")
-        assert sorted(SPAN.findall(may_publish)) == sorted(orjson.loads(publish)), user
-        assert sorted(SPAN.findall(may_subscribe)) == sorted(orjson.loads(subscribe)), user
-
-
-def test_the_words_of_a_dead_letter() -> None:
-    expected = [*RejectReason, names.REASON, names.SUBJECT, names.DELIVERIES, names.TIME]
-    assert words(part(QUEUE, "## Dead letters")) == expected
-
-
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[Path]:
-    """A working directory in whose `.askonce` the server of `up` runs."""
-    server = OwnServer(tmp_path / ".askonce" / "nats", SETTINGS)
-    process = await asyncio.create_subprocess_exec(*server.command())
-    try:
-        await server.ready(process)
-        yield tmp_path
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def run(*command: str, cwd: Path, url: str = "") -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, env={**os.environ, "NATS_URL": url}
-    )
-    printed, _ = await process.communicate()
-    assert process.returncode == 0
-    return printed.decode().strip()
-
-
-async def test_dead_letters_can_be_seen_and_replayed_by_hand(home: Path) -> None:
-    (shell,) = re.findall(r"```sh\n(.*?)```", QUEUE, re.DOTALL)
-    show, replay = re.findall(r"```python\n(.*?)```", QUEUE, re.DOTALL)
-    url = await run("sh", "-c", f'{shell}\necho "$NATS_URL"', cwd=home)
-    client = await nats.connect(url)
-    js = client.jetstream()
-    await streams.ensure_streams(js, SETTINGS, update=False)
-    frame = encode(Answered("made-once", 1.0, ()))
-    for reason, data in (("failed", frame), ("poison", b"what is this")):
-        headers = {names.REASON: reason, names.SUBJECT: names.answered("disk")}
-        await js.publish(names.dead("disk"), data, headers=headers)
-
-    shown = await run(sys.executable, "-c", show, cwd=home, url=url)
-    assert shown.splitlines()[0] == "1 failed askonce.answered.disk"
-    assert "made-once" in shown.splitlines()[1]
-    assert shown.splitlines()[2:] == ["2 poison askonce.answered.disk"]
-
-    assert await run(sys.executable, "-c", replay, cwd=home, url=url) == "replayed 1"
-    assert (await js.get_msg(names.STREAM, 1)).data == frame
-    assert (await js.stream_info(names.DEAD_STREAM)).state.messages == 0
-    await client.close()

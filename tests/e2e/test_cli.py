@@ -3,43 +3,18 @@
 import asyncio
 import os
 import re
-import signal
-import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
-import orjson
 import pytest
-import pytest_asyncio
 
 from askonce.cli import main
 from askonce.toy.provider import Toy, serving
-from tests.e2e.stack import Process, chat, config, environment, post, toy_provider, up
+from tests.e2e import commands
+from tests.e2e.commands import SECRETS, clean, run
+from tests.e2e.stack import config, environment
 from tests.servers import NatsServer, free_port
 
-CACHE_REDIS = "  cache: true\n  cache_params: {type: redis, host: 127.0.0.1, port: %d, password: redis-SECRET}\n"
-SECRETS = """
-general_settings: {master_key: sk-master-SECRET}
-environment_variables: {SOME_KEY: env-SECRET}
-router_settings: {routing_strategy: simple-shuffle}
-guardrails: []
-"""
-
-
-async def run(*arguments: str, cwd: Path, **env: str) -> tuple[int, str]:
-    """Exit code and output of one command. Whatever it is, no traceback is shown and no secret."""
-    process = await Process.start(*arguments, cwd=cwd, env=environment(**env))
-    code = await process.wait()
-    clean(process.output)
-    return code, process.output
-
-
-def clean(output: str) -> None:
-    assert "Traceback" not in output, output
-    assert "SECRET" not in output, output
-    assert "never awaited" not in output
-    assert "Unclosed" not in output, output
+base = commands.base
 
 
 @pytest.fixture
@@ -50,12 +25,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in set(os.environ) - set(kept):
         monkeypatch.delenv(name)
     return tmp_path
-
-
-@pytest_asyncio.fixture
-async def base() -> AsyncIterator[str]:
-    async with toy_provider() as (_, address):
-        yield address
 
 
 # -- arguments and settings: nothing is started ----------------------------------------------------------------------
@@ -224,92 +193,3 @@ async def test_without_a_config_everything_goes_to_openai_or_where_the_variable_
     assert code == 0, output
     assert re.search(rf"^model \* +openai/\* at {base}, the client's own key$", output, re.MULTILINE), output
     assert re.search(r"^cache +disk$", output, re.MULTILINE)
-
-
-# -- up ----------------------------------------------------------------------------------------------------------------
-
-
-async def test_up_says_what_it_does_and_ends_on_ctrl_c(tmp_path: Path, base: str) -> None:
-    """Redis is away, which costs hits from the store and nothing else."""
-    text = config(base, CACHE_REDIS % free_port() + "  nonsense: 1\n", SECRETS)
-    (tmp_path / ".env").write_text("ASKONCE_FRONTENDS=2\nASKONCE_MASTER_KEY=sk-env-SECRET\n")
-    async with up(tmp_path, text, "--host", "127.0.0.1") as (url, process):
-        async with aiohttp.ClientSession() as session:
-            headers = {"Authorization": "Bearer sk-env-SECRET"}
-            assert (await post(session, url, chat("SECRET")))[0] == 401, "the children read .env too"
-            status, first, _ = await post(session, url, chat("SECRET"), **headers)
-            assert (status, "fwd=miss" in first) == (200, True)
-            status, second, _ = await post(session, url, chat("SECRET"), **headers)
-            assert (status, "askonce; hit" in second) == (200, True), "the memory tier works without a store"
-        process.signal(signal.SIGINT)
-        assert await process.wait() == 0
-    clean(process.output)
-    lines = process.lines
-    assert lines[0].startswith("askonce 0.")
-    assert [line.strip() for line in lines if "nonsense" in line] == ["- litellm_settings.nonsense: not known"]
-    assert sum("settings without effect here" in line for line in lines) == 1
-    assert any(re.match(r"  store      redis, entries live 86400 s", line) for line in lines)
-    assert any(re.match(r"  frontends  2 ready", line) for line in lines)
-    assert lines[-1] == "stopped"
-    told = [orjson.loads(line) for line in lines if line.startswith("{")]
-    assert any(line["event"] == "store_unavailable" for line in told)
-
-
-async def test_what_is_in_the_way_of_up_is_exit_2_and_named(tmp_path: Path, base: str) -> None:
-    text = config(base, "  cache: true\n  cache_params: {type: local}\n")
-    async with up(tmp_path, text, "--frontends", "1") as (url, _):
-        port = url.rpartition(":")[2]
-        (tmp_path / "a_file").touch()
-        common = ("up", "--config", "config.yaml")
-        second, taken, no_folder, no_host = await asyncio.gather(
-            run(*common, "--port", "0", cwd=tmp_path),
-            run(*common, "--port", port, "--data-dir", "elsewhere", cwd=tmp_path),
-            run(*common, "--port", "0", "--data-dir", "a_file/below", cwd=tmp_path),
-            run(*common, "--port", "0", "--data-dir", "elsewhere-2", "--host", "203.0.113.7", cwd=tmp_path),
-        )
-        async with aiohttp.ClientSession() as session:
-            assert (await post(session, url, chat("still there")))[0] == 200
-    assert second[0] == 2
-    assert f"another `askonce up` holds {tmp_path / '.askonce' / 'lock'}" in second[1]
-    assert taken[0] == 2
-    assert f"--port {port}" in taken[1]
-    assert "Address already in use" in taken[1]
-    assert no_folder[0] == 2
-    assert "a_file/below" in no_folder[1]
-    assert no_host[0] == 2
-    assert "203.0.113.7" in no_host[1]
-
-
-async def test_up_on_ipv6_names_an_address_that_can_be_used(tmp_path: Path, base: str) -> None:
-    text = config(base, "  cache: true\n  cache_params: {type: local}\n")
-    async with up(tmp_path, text, "--frontends", "1", "--host", "::1") as (url, _), aiohttp.ClientSession() as session:
-        assert url.startswith("http://[::1]:")
-        assert (await post(session, f"{url}/v1/chat/completions", chat("by six")))[0] == 200
-
-
-async def test_a_frontend_by_hand_whose_port_is_taken_is_exit_2(tmp_path: Path, base: str) -> None:
-    nats = NatsServer(tmp_path / "nats")
-    nats.start()
-    (tmp_path / "config.yaml").write_text(config(base))
-    try:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
-            port = str(taken.getsockname()[1])
-            code, output = await run(
-                "frontend", "--config", "config.yaml", "--port", port, "--nats", nats.url, cwd=tmp_path
-            )
-    finally:
-        nats.stop()
-    assert code == 2, output
-    assert f"--port {port}" in output
-    assert "in use" in output
-
-
-async def test_demo_shows_a_miss_a_hit_and_a_streamed_hit(tmp_path: Path) -> None:
-    code, output = await run("demo", cwd=tmp_path)
-    assert code == 0, output
-    told = re.findall(r"^ +(asked|asked again|as a stream) +[\d.]+ ms +askonce; (hit|fwd=miss)", output, re.MULTILINE)
-    assert told == [("asked", "fwd=miss"), ("asked again", "hit"), ("as a stream", "hit")]
-    assert "the provider was asked 1 time." in output
-    assert list(tmp_path.iterdir()) == [], "nothing is left behind"

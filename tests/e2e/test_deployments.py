@@ -1,25 +1,18 @@
 """What a config says about its deployments: whose credential goes upstream, defaults, headers, names, turns."""
 
-from collections.abc import AsyncIterator
-
 import orjson
 import pytest
-import pytest_asyncio
 from aiohttp import web
 
+from tests.e2e import upstreams
 from tests.e2e.asking import CALL_TYPES, Answer, Client, body
 from tests.e2e.stack import toy_provider
-from tests.e2e.upstreams import EVERYTHING, SAID, Scene, entry, provider, scene_in
+from tests.e2e.upstreams import EVERYTHING, SAID, Scene, entry, provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MASTER = "sk-master"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    async with scene_in(tmp_path_factory.mktemp("deployments")) as scene:
-        yield scene
+scene = upstreams.scene
 
 
 # -- credentials ---------------------------------------------------------------------------------------------------

@@ -12,8 +12,10 @@ from tests.e2e.asking import Answer, Client
 from tests.e2e.meanings import semantic_settings
 from tests.e2e.stack import config, toy_provider, up
 from tests.qdrant_server import QdrantEdge
+from tests.redis_cluster import Cluster
+from tests.redis_sentinels import Sentinels
 from tests.redis_servers import valkey_with_search
-from tests.redis_topologies import Cluster, Sentinels, Tls
+from tests.redis_topologies import Tls
 from tests.s3_server import SeaweedFS
 from tests.servers import Valkey
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from askonce.toy.provider import Toy
@@ -47,8 +49,9 @@ class Scene:
 EVERYTHING = '  - {model_name: "*", litellm_params: {model: "openai/*", api_base: "{base}", api_key: sk-proxy}}'
 
 
-@asynccontextmanager
-async def scene_in(folder: Path) -> AsyncIterator[Scene]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    folder = tmp_path_factory.mktemp("upstream")
     nats = NatsServer(folder / "nats")
     nats.start()
     try:

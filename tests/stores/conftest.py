@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
-from pydantic import SecretStr
 
-from askonce.config.settings import DiskSettings, RedisSettings
+from askonce.config.settings import DiskSettings
 from askonce.stores.disk import DiskReader, DiskWriter, open_environment
 from tests.servers import Valkey
 from tests.stores.contract import Clock, Pair
@@ -68,5 +68,11 @@ def start_valkey(tmp_path: Path) -> Iterator[Callable[..., Valkey]]:
         server.kill()
 
 
-def settings_of(server: Valkey) -> RedisSettings:
-    return RedisSettings(url=SecretStr(server.url))
+@pytest.fixture
+async def opened() -> AsyncIterator[list[Any]]:
+    """What is put here has a reader and a writer, which are closed when the test ends."""
+    stores: list[Any] = []
+    yield stores
+    for store in stores:
+        await store.reader.close()
+        await store.writer.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from askonce.core.entry import FLOATS, JSON, SSE, Entry, Found, Lookup, Usage
+from askonce.core.errors import StoreUnavailable
 from askonce.core.key import CacheKey
 from askonce.stores.protocols import Reader, Writer
 
@@ -40,6 +41,20 @@ class Pair:
     async def get(self, *keys: CacheKey) -> list[Entry | None]:
         found = await self.reader.get([Lookup(key) for key in keys])
         return [None if one is None else one.entry for one in found]
+
+
+async def until_works(pair: Pair, *entries: Entry) -> None:
+    """What was away may cost some reads and writes when it is back; it never costs more than that."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await pair.writer.ping()
+                await pair.writer.put(entries)
+                assert await pair.get(*keys_of(entries)) == list(entries)
+            except StoreUnavailable:
+                await asyncio.sleep(0.02)
+            else:
+                return
 
 
 def make_key(name: object, namespace: str = "") -> CacheKey:

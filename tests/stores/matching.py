@@ -1,133 +1,33 @@
-"""What every store that matches by meaning does: one suite, which each such store's test module runs by subclassing."""
+"""What every store that matches by meaning does: one suite, which each such store's test module runs by subclassing.
+
+What it finds stands here, and what writing does to it in `tests.stores.matching_writes`.
+"""
 
 import asyncio
-import hashlib
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from askonce.core.entry import JSON, Entry, Found, Lookup, Usage, Vector
-from askonce.stores.protocols import Matcher, Writer
-from tests.stores.contract import NAMESPACES, Clock, make_key
-
-Floats = NDArray[np.float64]
-
-DIMENSIONS = 128
-SPACE = "an-embedding-model"
-CLOSE = 1e-2  # some engines keep fewer bits of a vector
-SECONDS = 20.0  # a patient bound for what an engine indexes a little later
-
-
-def scope_of(name: object) -> str:
-    return hashlib.sha256(f"scope {name}".encode()).hexdigest()
-
-
-def direction(seed: int, dimensions: int = DIMENSIONS) -> Floats:
-    """A unit vector, always the same for a seed. Two of them are all but orthogonal."""
-    drawn = np.random.default_rng(seed).standard_normal(dimensions)
-    return drawn / np.linalg.norm(drawn)
+from askonce.core.entry import Lookup
+from tests.stores.contract import NAMESPACES
+from tests.stores.matching_writes import MatcherWritesContract
+from tests.stores.points import (
+    CLOSE,
+    DIMENSIONS,
+    A,
+    B,
+    Matching,
+    asked,
+    direction,
+    entries_of,
+    exact_only,
+    make_point,
+    similarities,
+    tilted,
+)
 
 
-def tilted(base: Floats, cosine: float, seed: int = 0) -> Floats:
-    """A unit vector whose cosine with the unit vector `base` is `cosine`; the seed says to which side it leans."""
-    aside = np.random.default_rng(1_000_000 + seed).standard_normal(len(base))
-    aside -= aside.dot(base) * base
-    return cosine * base + np.sqrt(1 - cosine**2) * aside / np.linalg.norm(aside)
-
-
-def vector_of(values: Floats, space: str = SPACE) -> Vector:
-    return Vector(space, values.astype("<f4").tobytes())
-
-
-def make_point(
-    clock: Clock,
-    name: object = "a question",
-    values: Floats | None = None,
-    *,
-    scope: object = "everything else",
-    text: str | None = None,
-    space: str = SPACE,
-    ttl: float | None = 3600.0,
-    namespace: str = "",
-) -> Entry:
-    """An entry that is matched by meaning, and by its key only where `values` is None."""
-    vector = None if values is None else vector_of(values, space)
-    words = f"text of {name}" if text is None else text
-    return Entry(
-        lookup=Lookup(make_key(name, namespace), scope_of(scope), words, vector),
-        payload=f'{{"answer to":"{name}"}}'.encode(),
-        media_type=JSON,
-        stored_at=clock.now,
-        ttl=ttl,
-        model="gpt-4o-mini",
-        call_type="chat",
-        usage=Usage(7, 11),
-    )
-
-
-def asked(values: Floats | None, *, scope: object = "everything else", space: str = SPACE) -> Lookup:
-    """A question that nobody asked before in these words."""
-    vector = None if values is None else vector_of(values, space)
-    return Lookup(make_key("in other words"), scope_of(scope), "in other words", vector)
-
-
-def exact_only(entry: Entry) -> Entry:
-    """The entry without its vector: as `get` gives it back, and as it is kept where nobody could embed its text."""
-    return replace(entry, lookup=replace(entry.lookup, vector=None))
-
-
-def refreshed(entry: Entry, seconds: float = 1.0) -> Entry:
-    return replace(entry, payload=b'"refreshed"', stored_at=entry.stored_at + seconds)
-
-
-@dataclass
-class Matching:
-    """A store in both roles."""
-
-    reader: Matcher
-    writer: Writer
-    clock: Clock
-
-    async def exact(self, *entries: Entry) -> list[Entry | None]:
-        found = await self.reader.get([Lookup(entry.key) for entry in entries])
-        return [None if one is None else exact_only(one.entry) for one in found]
-
-    async def near(self, values: Floats, limit: int = 5) -> list[Entry]:
-        return entries_of(await self.reader.nearest(asked(values), limit))
-
-    async def eventually(self, lookup: Lookup, expected: Sequence[Entry], limit: int = 5) -> list[Found]:
-        """What `nearest` gives as soon as it is `expected`, in that order. Fails, showing what it was, if it never is.
-
-        A test that something is not found expects with it something that was kept later, or in the same batch.
-        """
-        wanted = [exact_only(entry) for entry in expected]
-        until = time.monotonic() + SECONDS
-        while True:
-            found = await self.reader.nearest(lookup, limit)
-            if entries_of(found) == wanted or time.monotonic() > until:
-                assert entries_of(found) == wanted
-                return found
-            await asyncio.sleep(0.02)
-
-
-def entries_of(found: Sequence[Found]) -> list[Entry]:
-    return [exact_only(one.entry) for one in found]
-
-
-def similarities(found: Sequence[Found]) -> list[float]:
-    given = [one.similarity for one in found]
-    assert all(type(one) is float and -1.0 <= one <= 1.0 for one in given)
-    return [one for one in given if one is not None]
-
-
-A, B = direction(1), direction(2)
-
-
-class MatcherContract:
+class MatcherContract(MatcherWritesContract):
     """Subclasses give the fixture `matching`, a store that holds nothing yet."""
 
     async def test_finds_an_entry_by_what_its_text_means(self, matching: Matching) -> None:
@@ -236,85 +136,6 @@ class MatcherContract:
         matching.clock.advance(10 * 365 * 86400)
         await matching.eventually(asked(A), [endless])
 
-    async def test_without_a_vector_an_entry_is_found_by_its_key_only(self, matching: Matching) -> None:
-        plain, entry = make_point(matching.clock, "plain"), make_point(matching.clock, "with", B)
-        await matching.writer.put([plain, entry])
-        await matching.eventually(asked(A), [entry])
-        assert await matching.exact(plain, entry) == [plain, exact_only(entry)]
-
-    async def test_a_vector_may_come_later_than_its_entry(self, matching: Matching) -> None:
-        entry = make_point(matching.clock, values=A)
-        await matching.writer.put([exact_only(entry)])
-        await matching.writer.put([entry])
-        await matching.eventually(asked(A), [entry])
-        assert await matching.exact(entry) == [exact_only(entry)]
-
-    async def test_deleting_takes_an_entry_out_of_matching(self, matching: Matching) -> None:
-        goes, stays = make_point(matching.clock, "goes", A), make_point(matching.clock, "stays", tilted(A, 0.5))
-        await matching.writer.put([goes, stays])
-        await matching.eventually(asked(A), [goes, stays])
-        await matching.writer.delete([goes.key, make_key("unknown"), goes.key])
-        await matching.eventually(asked(A), [stays], limit=1)
-        assert await matching.exact(goes, stays) == [None, exact_only(stays)]
-
-    async def test_what_is_kept_again_without_a_vector_is_not_matched_by_its_old_one(self, matching: Matching) -> None:
-        entries = [make_point(matching.clock, name, A) for name in ("deleted", "removed")]
-        await matching.writer.put(entries)
-        await matching.writer.delete([entries[0].key])
-        await matching.writer.remove([entries[1]])
-        witness = make_point(matching.clock, "witness", B)
-        await matching.writer.put([*map(exact_only, entries), witness])
-        await matching.eventually(asked(A), [witness])
-
-    async def test_a_deleted_key_may_be_kept_and_matched_again(self, matching: Matching) -> None:
-        entry = make_point(matching.clock, values=A)
-        for _ in range(2):
-            await matching.writer.put([entry])
-            await matching.eventually(asked(A), [entry])
-            await matching.writer.delete([entry.key])
-            await matching.eventually(asked(A), [])
-
-    async def test_removing_this_very_answer_takes_it_out_of_matching(self, matching: Matching) -> None:
-        goes, stays = make_point(matching.clock, "goes", A), make_point(matching.clock, "stays", tilted(A, 0.5))
-        await matching.writer.put([goes, stays])
-        await matching.eventually(asked(A), [goes, stays])
-        await matching.writer.remove([goes, make_point(matching.clock, "absent", A)])
-        await matching.eventually(asked(A), [stays])
-
-    async def test_removing_spares_another_answer_of_the_key(self, matching: Matching) -> None:
-        entry = make_point(matching.clock, values=A)
-        younger = refreshed(entry)
-        await matching.writer.put([younger])
-        await matching.writer.remove([entry, refreshed(entry, 2.0)])
-        await matching.eventually(asked(A), [younger])
-        await matching.writer.remove([younger])
-        await matching.eventually(asked(A), [])
-
-    async def test_a_repeat_does_not_make_two(self, matching: Matching) -> None:
-        entries = [make_point(matching.clock, n, tilted(A, 0.9 - n / 10)) for n in range(3)]
-        for _ in range(3):
-            await matching.writer.put(entries)
-        await matching.writer.put([*entries, *entries])
-        await matching.eventually(asked(A), entries, limit=10)
-
-    async def test_a_refresh_replaces_what_is_given(self, matching: Matching) -> None:
-        entry = make_point(matching.clock, values=A, ttl=10.0)
-        await matching.writer.put([entry])
-        await matching.eventually(asked(A), [entry])
-        newer = refreshed(entry, 9.0)
-        await matching.writer.put([newer])
-        await matching.eventually(asked(A), [newer])
-        matching.clock.advance(12.0)
-        await matching.eventually(asked(A), [newer])
-
-    async def test_an_older_answer_replaces_nothing(self, matching: Matching) -> None:
-        entry = make_point(matching.clock, values=A, ttl=10.0)
-        newer = refreshed(entry, 9.0)
-        await matching.writer.put([newer, entry])
-        await matching.writer.put([entry])
-        matching.clock.advance(12.0)
-        await matching.eventually(asked(A), [newer])
-
     async def test_two_keys_may_mean_the_same(self, matching: Matching) -> None:
         entries = [make_point(matching.clock, n, A) for n in range(2)]
         last = make_point(matching.clock, "last", B)
@@ -322,17 +143,6 @@ class MatcherContract:
         await matching.eventually(asked(B), [last], limit=1)
         found = await matching.near(A, 2)
         assert {one.key for one in found} == {entry.key for entry in entries}
-
-    async def test_the_sweep_takes_what_has_expired_and_no_more(self, matching: Matching) -> None:
-        short = [make_point(matching.clock, n, tilted(A, 0.9, n), ttl=10.0) for n in range(5)]
-        rest = [make_point(matching.clock, "long", A), make_point(matching.clock, "endless", B, ttl=None)]
-        await matching.writer.put([*short, *rest])
-        assert await matching.writer.sweep(matching.clock.now) == 0
-        await matching.eventually(asked(A), [rest[0]], limit=1)
-        matching.clock.advance(10.0)
-        await matching.writer.sweep(matching.clock.now)
-        assert await matching.writer.sweep(matching.clock.now) == 0
-        await matching.eventually(asked(A), rest, limit=10)
 
     async def test_the_right_one_of_a_thousand(self, matching: Matching) -> None:
         crowd = [make_point(matching.clock, n, direction(100 + n)) for n in range(1000)]

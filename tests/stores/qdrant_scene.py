@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -18,11 +19,7 @@ from askonce.stores.qdrant.reader import QdrantReader
 from askonce.stores.qdrant.writer import QdrantWriter
 from tests.qdrant_server import QdrantEdge
 from tests.stores.contract import Clock, Pair
-from tests.stores.matching import (
-    SPACE,
-    Matching,
-    exact_only,
-)
+from tests.stores.points import SPACE, Matching, exact_only
 
 INDEX = "an index"
 EXACT = "an index-exact"
@@ -84,19 +81,15 @@ async def raw(server: QdrantEdge, empty: None) -> AsyncIterator[AsyncQdrantClien
 
 
 @pytest.fixture
-async def open_(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
+def open_(clock: Clock, opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> Open:
     monkeypatch.setattr("askonce.stores.qdrant.reader.READ_SECONDS", 10.0)  # a test is patient with a busy machine
-    opened: list[Opened] = []
 
     def open_(settings: QdrantSettings, index: str = INDEX) -> Opened:
         both = semantic(index)
         opened.append(Opened(QdrantReader(settings, both, clock), QdrantWriter(settings, both, clock), clock))
         return opened[-1]
 
-    yield open_
-    for one in opened:
-        await one.reader.close()
-        await one.writer.close()
+    return open_
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ import pytest
 
 from askonce.core.entry import Found, Lookup
 from askonce.core.errors import StoreUnavailable
-from askonce.stores import guards
+from askonce.stores import circuit
 from askonce.stores.guards import Guarded
 from askonce.stores.memory import MemoryStore
-from askonce.stores.protocols import Crowded
+from askonce.stores.protocols import Crowded, Partly
 from askonce.stores.redis.exact import RedisReader, RedisWriter
 from askonce.stores.tier import Tiered
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from tests.servers import Valkey
-from tests.stores.conftest import settings_of
 from tests.stores.contract import Clock, make_entry, make_key
+from tests.stores.redis_scene import settings_of
 
 Q = [Lookup(make_key("q"))]
 
@@ -68,7 +68,7 @@ def moody() -> Moody:
 
 @pytest.fixture
 async def guarded(moody: Moody, metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Guarded]:
-    monkeypatch.setattr(guards, "_PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(circuit, "_PROBE_SECONDS", 0.01)
     guard = Guarded(moody, deadline=0.25, metrics=metrics, log=Log("test"), timer=time.perf_counter)
     yield guard
     await guard.close()
@@ -147,13 +147,14 @@ async def test_reads_that_fail_together_are_one_failure(guarded: Guarded, moody:
     assert count(metrics, "error") == 50
 
 
-async def test_a_crowd_of_our_own_is_a_miss_and_no_failure_of_the_store(
+async def test_a_crowd_of_our_own_or_some_keys_that_are_away_are_no_failure_of_the_store(
     guarded: Guarded, moody: Moody, metrics: Metrics
 ) -> None:
     moody.error = StoreUnavailable("down")
     await fails(guarded, 4)
-    moody.error = Crowded("too many reads are waiting")
-    await fails(guarded, 10)
+    for error in (Crowded("too many reads are waiting"), Partly("one node of a cluster is away")):
+        moody.error = error
+        await fails(guarded, 5)
     assert not guarded.open
     assert count(metrics, "error") == 14
     moody.error = StoreUnavailable("down")
@@ -241,7 +242,7 @@ async def test_a_stopped_server_is_skipped_and_found_again(
     start_valkey: Callable[..., Valkey], clock: Clock, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real thing: SIGSTOP, misses, SIGCONT, hits. Nobody sees an error."""
-    monkeypatch.setattr(guards, "_PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(circuit, "_PROBE_SECONDS", 0.5)
     valkey = start_valkey()
     settings = settings_of(valkey)
     writer, reader = RedisWriter(settings, "", clock), RedisReader(settings, "", clock)

@@ -10,10 +10,8 @@ from qdrant_client import models as m
 from tests.qdrant_server import QdrantEdge
 from tests.stores import qdrant_scene as scene
 from tests.stores.contract import Pair, StoreContract
-from tests.stores.matching import (
-    MatcherContract,
-    Matching,
-)
+from tests.stores.matching import MatcherContract
+from tests.stores.points import Matching
 from tests.stores.qdrant_scene import Opened, count
 
 server = scene.server

@@ -22,18 +22,8 @@ from tests.qdrant_server import QdrantEdge
 from tests.servers import Child, free_port
 from tests.stores import qdrant_scene as scene
 from tests.stores.contract import Clock, make_entry, make_key
-from tests.stores.matching import (
-    A,
-    B,
-    asked,
-    make_point,
-)
-from tests.stores.qdrant_scene import (
-    Open,
-    semantic,
-    settings_of,
-    until_works,
-)
+from tests.stores.points import A, B, asked, make_point
+from tests.stores.qdrant_scene import Open, semantic, settings_of, until_works
 
 open_ = scene.open_
 start = scene.start

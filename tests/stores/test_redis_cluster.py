@@ -4,9 +4,8 @@ test_redis_topologies, and the loss of a master that a replica follows in test_r
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import pytest
@@ -16,15 +15,17 @@ from askonce.config.settings import Node, RedisSettings
 from askonce.core.entry import Entry
 from askonce.core.errors import ConfigError, StoreRefused, StoreUnavailable
 from askonce.stores.guards import Guarded
-from askonce.stores.redis.exact import RedisReader, RedisWriter
+from askonce.stores.redis.exact import RedisReader
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
-from tests.redis_topologies import RIGHTS_IN_A_CLUSTER, USER, WORD, Cluster, port, running
+from tests.redis_cluster import RIGHTS_IN_A_CLUSTER, Cluster
+from tests.redis_topologies import USER, WORD, port, running
 from tests.servers import Child, Valkey
-from tests.stores.contract import Clock, Pair, keys_of, make_entry, make_key
+from tests.stores import redis_scene
+from tests.stores.contract import Clock, keys_of, make_entry, make_key, until_works
+from tests.stores.redis_scene import OpenPair
 
-OpenPair = Callable[..., Pair]
-_numbers = count()
+open_pair = redis_scene.open_pair
 
 
 @pytest.fixture(scope="module")
@@ -33,37 +34,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     options = ("--cluster-replica-no-failover", "yes", "--cluster-require-full-coverage", "no")
     with running(Cluster(tmp_path_factory.mktemp("cluster"), options=options)) as servers:
         yield servers
-
-
-@pytest.fixture
-async def open_pair(cluster: Cluster, clock: Clock) -> AsyncIterator[OpenPair]:
-    pairs: list[Pair] = []
-
-    def open_(settings: RedisSettings | None = None, prefix: str | None = None) -> Pair:
-        prefix = f"askonce:{next(_numbers)}:" if prefix is None else prefix
-        where = cluster.settings() if settings is None else settings
-        reader, writer = RedisReader(where, prefix, clock), RedisWriter(where, prefix, clock)
-        pairs.append(Pair(reader, writer, clock, sweeps=False))
-        return pairs[-1]
-
-    yield open_
-    for one in pairs:
-        await one.reader.close()
-        await one.writer.close()
-
-
-async def until_whole(pair: Pair, entries: list[Entry]) -> None:
-    """A node that comes back may still cost some reads and writes; no more than that."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await pair.writer.ping()
-                await pair.writer.put(entries)
-                assert await pair.get(*keys_of(entries)) == entries
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
-            else:
-                return
 
 
 def shared_out(cluster: Cluster, prefix: str, entries: list[Entry], node: Child) -> tuple[list[Entry], list[Entry]]:
@@ -79,7 +49,7 @@ async def test_a_node_that_is_away_fails_its_own_keys_only(
     arguments = {"socket_timeout": 1.5, "socket_connect_timeout": 1.5}
     pair = open_pair(cluster.settings(arguments=arguments), prefix="askonce:away:")
     entries = [make_entry(clock, n) for n in range(30)]
-    await until_whole(pair, entries)
+    await until_works(pair, *entries)
     node = cluster.nodes[1]
     its, others = shared_out(cluster, "askonce:away:", entries, node)
     assert its
@@ -113,16 +83,16 @@ async def test_a_node_that_is_away_fails_its_own_keys_only(
                 await work
     finally:
         (node.start if how == "kill" else node.resume)()
-    await until_whole(pair, entries)
+    await until_works(pair, *entries)
     await asyncio.to_thread(cluster.settle)
 
 
 async def test_a_cluster_that_serves_nothing_without_all_its_nodes_is_away(
     cluster: Cluster, open_pair: OpenPair, clock: Clock
 ) -> None:
-    pair = open_pair()
+    pair = open_pair(cluster.settings())
     entries = [make_entry(clock, n) for n in range(9)]
-    await until_whole(pair, entries)
+    await until_works(pair, *entries)
     configure(cluster, "cluster-require-full-coverage", "yes")
     cluster.nodes[2].kill()
     try:
@@ -135,7 +105,7 @@ async def test_a_cluster_that_serves_nothing_without_all_its_nodes_is_away(
     finally:
         cluster.nodes[2].start()
         configure(cluster, "cluster-require-full-coverage", "no")
-    await until_whole(pair, entries)
+    await until_works(pair, *entries)
     await asyncio.to_thread(cluster.settle)
 
 
@@ -148,10 +118,10 @@ def configure(cluster: Cluster, name: str, value: str) -> None:
 async def test_an_entry_larger_than_the_nodes_take_is_refused(
     cluster: Cluster, open_pair: OpenPair, clock: Clock
 ) -> None:
-    pair = open_pair()
+    pair = open_pair(cluster.settings())
     small = [make_entry(clock, n) for n in range(9)]
     large = make_entry(clock, "large", payload=bytes(3 << 20))
-    await until_whole(pair, small)
+    await until_works(pair, *small)
     configure(cluster, "proto-max-bulk-len", "1mb")
     try:
         with pytest.raises(StoreRefused):
@@ -159,7 +129,7 @@ async def test_an_entry_larger_than_the_nodes_take_is_refused(
         assert await pair.get(*keys_of(small), large.key) == [*small, None]
     finally:
         configure(cluster, "proto-max-bulk-len", "512mb")
-    await until_whole(pair, [large])
+    await until_works(pair, large)
 
 
 async def test_keys_that_are_moved_are_found_where_they_are(
@@ -171,7 +141,7 @@ async def test_keys_that_are_moved_are_found_where_they_are(
     pair, idle = open_pair(settings, prefix), open_pair(settings, prefix)
     gone, here, absent, later = (make_entry(clock, name) for name in ("gone", "here", "absent", "later"))
     for one in (pair, idle):
-        await until_whole(one, [gone, here])
+        await until_works(one, gone, here)
     slot, source = key_slot(b"moved"), cluster.master(prefix)
     target = await asyncio.to_thread(cluster.join, "target")
     cluster.acl(USER, *RIGHTS_IN_A_CLUSTER)
@@ -209,9 +179,9 @@ async def test_a_burst_waits_for_connections_and_takes_no_more_than_it_may(
 async def test_a_connection_that_was_closed_while_idle_costs_nothing(
     cluster: Cluster, open_pair: OpenPair, clock: Clock
 ) -> None:
-    pair = open_pair()
+    pair = open_pair(cluster.settings())
     entries = [make_entry(clock, n) for n in range(9)]
-    await until_whole(pair, entries)
+    await until_works(pair, *entries)
     for node in cluster.nodes:
         with cluster.client(node) as client:
             client.client_kill_filter(_type="normal", skipme=True)
@@ -257,7 +227,7 @@ async def test_arguments_of_redis_pys_cluster_are_taken(cluster: Cluster, open_p
         "decode_responses": True,
     }
     pair = open_pair(cluster.settings(arguments=arguments))
-    await until_whole(pair, [make_entry(clock, n) for n in range(9)])
+    await until_works(pair, *(make_entry(clock, n) for n in range(9)))
 
 
 @pytest.mark.parametrize("arguments", [{"no_such_argument": "hush"}, {"unix_socket_path": "hush"}, {"db": 3}])

@@ -19,7 +19,9 @@ from askonce.stores.redis.exact import RedisReader, RedisWriter
 from askonce.stores.tier import Tiered
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
-from tests.redis_topologies import Cluster, Sentinels, running
+from tests.redis_cluster import Cluster
+from tests.redis_sentinels import Sentinels
+from tests.redis_topologies import running
 from tests.servers import Child
 from tests.stores.contract import Clock, make_entry
 

@@ -18,7 +18,8 @@ from askonce.core.entry import Entry
 from askonce.core.errors import StoreUnavailable
 from askonce.stores.redis.exact import RedisReader, RedisWriter
 from askonce.stores.redis.iam import NoToken, provider
-from tests.redis_topologies import Authority, Cluster
+from tests.redis_cluster import Cluster
+from tests.redis_topologies import Authority
 from tests.servers import Valkey, free_port
 from tests.stores.contract import Clock, Pair, keys_of, make_entry
 from tests.token_endpoints import Amazon, Google, google_here, no_cloud, signed_by

@@ -3,8 +3,7 @@ contract on each, and what is particular to each.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,25 +13,16 @@ from pydantic import SecretStr
 from askonce.config.settings import Node, RedisSettings
 from askonce.core.errors import ConfigError, StoreUnavailable
 from askonce.stores.redis.client import connect, connect_nodes
-from askonce.stores.redis.exact import RedisReader, RedisWriter
-from tests.redis_topologies import (
-    RIGHTS,
-    RIGHTS_IN_A_CLUSTER,
-    SERVICE,
-    USER,
-    WORD,
-    Authority,
-    Cluster,
-    Sentinels,
-    Tls,
-    port,
-    running,
-)
+from askonce.stores.redis.exact import RedisReader
+from tests.redis_cluster import RIGHTS_IN_A_CLUSTER, Cluster
+from tests.redis_sentinels import SERVICE, Sentinels
+from tests.redis_topologies import RIGHTS, USER, WORD, Authority, Tls, port, running
+from tests.stores import redis_scene
 from tests.stores.contract import Clock, Pair, StoreContract, keys_of, make_entry
+from tests.stores.redis_scene import OpenPair
 
 SENTINELS_WORD: Final = "the-word-of-the-sentinels"
-OpenPair = Callable[[RedisSettings], Pair]
-_numbers = count()
+open_pair = redis_scene.open_pair
 
 
 @pytest.fixture(scope="module")
@@ -51,23 +41,6 @@ def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
     with running(Tls(tmp_path_factory.mktemp("tls")), *RIGHTS) as servers:
         yield servers
-
-
-@pytest.fixture
-async def open_pair(clock: Clock) -> AsyncIterator[OpenPair]:
-    """Stores of this test alone: no other has their prefix."""
-    pairs: list[Pair] = []
-
-    def open_(settings: RedisSettings) -> Pair:
-        prefix = f"askonce:{next(_numbers)}:"
-        reader, writer = RedisReader(settings, prefix, clock), RedisWriter(settings, prefix, clock)
-        pairs.append(Pair(reader, writer, clock, sweeps=False))
-        return pairs[-1]
-
-    yield open_
-    for one in pairs:
-        await one.reader.close()
-        await one.writer.close()
 
 
 class TestClusterContract(StoreContract):
@@ -108,7 +81,7 @@ async def fails(pair: Pair, match: str) -> None:
         assert "word-of" not in str(raised.value)
 
 
-@pytest.mark.parametrize("right", ["+mget", "+set", "+unlink", "+ping"])
+@pytest.mark.parametrize("right", ["+mget", "+set", "+unlink"])
 async def test_each_right_is_needed_and_the_lack_of_it_told(tls: Tls, open_pair: OpenPair, right: str) -> None:
     tls.acl("less", *(one for one in RIGHTS if one != right))
     with pytest.raises(StoreUnavailable, match="may not run this command"):

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from askonce.config.settings import S3Settings
-from askonce.core.errors import StoreRefused, StoreUnavailable
-from askonce.core.key import CacheKey
+from askonce.core.errors import StoreRefused
 from askonce.stores.s3.bucket import Bucket, Changed
 from askonce.stores.s3.client import S3Client
 from askonce.stores.s3.objects import S3Reader, S3Writer, object_name
 from tests.s3_server import BUCKET, Between, SeaweedFS, error, running
+from tests.stores import s3_scene
 from tests.stores.contract import Clock, Pair, StoreContract, keys_of, make_entry, make_key
+from tests.stores.s3_scene import OpenPair
 
-OpenPair = Callable[[S3Settings], Pair]
+open_pair = s3_scene.open_pair
 PATH = "a/folder"
 
 
@@ -55,20 +55,6 @@ def pair(shared: Pair, raw: Any) -> Pair:
     return shared
 
 
-@pytest.fixture
-async def open_pair(clock: Clock) -> AsyncIterator[OpenPair]:
-    pairs: list[Pair] = []
-
-    def open_(settings: S3Settings) -> Pair:
-        pairs.append(Pair(S3Reader(settings, clock), S3Writer(settings, clock), clock, sweeps=False))
-        return pairs[-1]
-
-    yield open_
-    for one in pairs:
-        await one.reader.close()
-        await one.writer.close()
-
-
 def listed(raw: Any) -> list[str]:
     return [one["Key"] for one in raw.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
@@ -79,26 +65,6 @@ async def hand_on(_request: web.Request) -> None:
 
 class TestContract(StoreContract):
     pass
-
-
-DIGEST = "0" * 63 + "f"
-
-
-@pytest.mark.parametrize(
-    ("path", "namespace", "name"),
-    [
-        ("", "", DIGEST),
-        ("", "team", f"team/{DIGEST}"),
-        ("", "team:abc", f"team/abc/{DIGEST}"),
-        ("llm/cache", "team:abc", f"llm/cache/team/abc/{DIGEST}"),
-        ("llm", "v1.2_x-y", f"llm/v1.2_x-y/{DIGEST}"),
-        ("llm", "..:other", f"llm/~../other/{DIGEST}"),
-        ("", ".", f"~./{DIGEST}"),
-        ("", "a::b:", f"a/~/b/~/{DIGEST}"),
-    ],
-)
-def test_a_namespace_is_a_folder(path: str, namespace: str, name: str) -> None:
-    assert object_name(path, CacheKey(namespace, DIGEST)) == name
 
 
 @pytest.mark.parametrize("namespace", ["..", ".", "...", ":", "a::b", "..:..:x", "team:", "-._"])
@@ -283,49 +249,6 @@ async def test_an_answer_that_is_too_large_is_refused(server: SeaweedFS, open_pa
             await pair.writer.put([large])
         await pair.writer.put([small])
         assert await pair.get(small.key, large.key) == [small, None]
-
-
-async def test_a_write_is_tried_again_and_a_read_is_not(server: SeaweedFS, pair: Pair, open_pair: OpenPair) -> None:
-    busy = {"PUT": 1, "GET": 1}
-
-    async def slow_down(request: web.Request) -> web.Response | None:
-        busy[request.method] = busy.get(request.method, 0) - 1
-        return error(503, "SlowDown") if busy[request.method] >= 0 else None
-
-    async with Between(server, slow_down) as between:
-        other = open_pair(server.settings(PATH, endpoint_url=between.url))
-        entry = make_entry(pair.clock)
-        await other.writer.put([entry])
-        with pytest.raises(StoreUnavailable, match="asked too often"):
-            await other.get(entry.key)
-        assert await other.get(entry.key) == [entry]
-        assert [method for method, _ in between.asked] == ["HEAD", "PUT", "PUT", "GET", "GET"]
-
-
-async def test_a_read_that_nobody_waits_for_frees_its_thread(server: SeaweedFS, open_pair: OpenPair) -> None:
-    begun, left = asyncio.Event(), asyncio.Event()
-
-    async def endless(request: web.Request) -> web.StreamResponse | None:
-        if request.method != "GET" or "endless" not in request.path:
-            return None
-        answer = web.StreamResponse(headers={"Content-Length": str(1 << 40)})
-        await answer.prepare(request)
-        try:
-            while True:
-                await answer.write(bytes(1 << 16))
-                begun.set()
-                await asyncio.sleep(0.001)
-        finally:
-            left.set()
-
-    async with Between(server, endless) as between:
-        pair = open_pair(server.settings(endpoint_url=between.url, config={"max_pool_connections": 1}))
-        asked = asyncio.create_task(pair.get(make_key(1, "endless")))
-        await begun.wait()
-        asked.cancel()
-        async with asyncio.timeout(20):
-            await left.wait()
-            assert await pair.get(make_key(2)) == [None], "the only thread is there again"
 
 
 def test_the_documented_rule_for_the_life_of_objects_is_taken(raw: Any) -> None:

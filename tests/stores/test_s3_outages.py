@@ -1,7 +1,7 @@
 """The s3 store when something is wrong: with the settings, with the credentials, with the bucket, with the server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,16 @@ import trustme
 from aiohttp import web
 from pydantic import SecretStr
 
-from askonce.config.settings import S3Settings
-from askonce.core.entry import Entry, Lookup
-from askonce.core.errors import ConfigError, StoreUnavailable
+from askonce.core.entry import Lookup
+from askonce.core.errors import StoreUnavailable
 from askonce.stores.protocols import Crowded
-from askonce.stores.s3.client import S3Client
-from askonce.stores.s3.objects import S3Reader, S3Writer
+from askonce.stores.s3.objects import S3Reader
 from tests.s3_server import BUCKET, WRITE_ONLY_KEY, Between, SeaweedFS, error, running
-from tests.stores.contract import Clock, Pair, make_entry, make_key
+from tests.stores import s3_scene
+from tests.stores.contract import Clock, Pair, make_entry, make_key, until_works
+from tests.stores.s3_scene import OpenPair
 
-OpenPair = Callable[[S3Settings], Pair]
+open_pair = s3_scene.open_pair
 HASTY = {"connect_timeout": 1.0, "read_timeout": 1.0, "retries": {"total_max_attempts": 1}}
 
 
@@ -43,32 +43,6 @@ def paused(server: SeaweedFS) -> Iterator[Callable[[], None]]:
     """Call it to pause the server; it goes on at the end in any case."""
     yield server.pause
     server.resume()
-
-
-@pytest.fixture
-async def open_pair(clock: Clock) -> AsyncIterator[OpenPair]:
-    pairs: list[Pair] = []
-
-    def open_(settings: S3Settings) -> Pair:
-        pairs.append(Pair(S3Reader(settings, clock), S3Writer(settings, clock), clock, sweeps=False))
-        return pairs[-1]
-
-    yield open_
-    for one in pairs:
-        await one.reader.close()
-        await one.writer.close()
-
-
-async def until_works(pair: Pair, entry: Entry) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await pair.writer.put([entry])
-                assert await pair.get(entry.key) == [entry]
-            except StoreUnavailable:
-                await asyncio.sleep(0.02)
-            else:
-                return
 
 
 async def words(work: Any) -> str:
@@ -256,54 +230,44 @@ async def test_closing_leaves_no_asker_waiting(server: SeaweedFS, paused: Callab
         await reader.get([Lookup(make_key("late"))])
 
 
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"endpoint_url": "the-right-word"}, "s3_endpoint_url"),
-        ({"endpoint_url": "http://[the-right-word"}, "s3_endpoint_url"),
-        ({"region": "the right-word"}, "s3_region_name"),
-        ({"api_version": "the-right-word"}, "s3_api_version"),
-        ({"verify": "/the-right-word"}, "s3_verify"),
-        ({"config": {"the-right-word": 1}}, "s3_config"),
-        ({"config": {"retries": {"the-right-word": 1}}}, "s3_config"),
-        ({"config": {"s3": {"addressing_style": "the-right-word"}}}, "s3_config"),
-        ({"config": {"read_timeout": None}}, "s3_config"),
-        ({"config": {"max_pool_connections": 0}}, "s3_config"),
-        ({"config": {"connect_timeout": "the-right-word"}}, "s3_config"),
-    ],
-)
-def test_settings_that_no_client_takes_are_told_at_once(wrong: dict[str, Any], named: str, clock: Clock) -> None:
-    settings = S3Settings(**{"bucket": BUCKET, "region": "us-east-1", **wrong})
-    with pytest.raises(ConfigError) as raised:
-        S3Reader(settings, clock)
-    assert raised.value.key == named
-    assert "right-word" not in str(raised.value)
+async def test_a_write_is_tried_again_and_a_read_is_not(server: SeaweedFS, open_pair: OpenPair) -> None:
+    busy = {"PUT": 1, "GET": 1}
+
+    async def slow_down(request: web.Request) -> web.Response | None:
+        busy[request.method] = busy.get(request.method, 0) - 1
+        return error(503, "SlowDown") if busy[request.method] >= 0 else None
+
+    async with Between(server, slow_down) as between:
+        pair = open_pair(server.settings("busy", endpoint_url=between.url))
+        entry = make_entry(pair.clock)
+        await pair.writer.put([entry])
+        with pytest.raises(StoreUnavailable, match="asked too often"):
+            await pair.get(entry.key)
+        assert await pair.get(entry.key) == [entry]
+        assert [method for method, _ in between.asked] == ["HEAD", "PUT", "PUT", "GET", "GET"]
 
 
-@pytest.mark.parametrize(
-    ("given", "address"),
-    [
-        ({"endpoint_url": "https://s3.amazonaws.com"}, "https://cache.s3.us-west-2.amazonaws.com/k"),
-        ({}, "https://cache.s3.us-west-2.amazonaws.com/k"),
-        ({"use_ssl": False}, "http://cache.s3.us-west-2.amazonaws.com/k"),
-        ({"endpoint_url": "http://localhost:9000"}, "http://localhost:9000/cache/k"),
-        ({"endpoint_url": "https://minio.example.com"}, "https://minio.example.com/cache/k"),
-        ({"bucket": "with.dots"}, "https://s3.us-west-2.amazonaws.com/with.dots/k"),
-        (
-            {"endpoint_url": "https://s3.example.com", "config": {"s3": {"addressing_style": "virtual"}}},
-            "https://cache.s3.example.com/k",
-        ),
-    ],
-)
-def test_the_bucket_is_in_the_path_except_at_amazon(given: dict[str, Any], address: str) -> None:
-    keys = {"access_key_id": SecretStr("the-key"), "secret_access_key": SecretStr("the-right-word")}
-    settings = S3Settings(**{"bucket": "cache", "region": "us-west-2", **keys, **given})
-    boto = S3Client(settings, 1.0, 1).ready()
+async def test_a_read_that_nobody_waits_for_frees_its_thread(server: SeaweedFS, open_pair: OpenPair) -> None:
+    begun, left = asyncio.Event(), asyncio.Event()
 
-    def seen(request: Any, **_: Any) -> None:
-        raise AssertionError(request.url)
+    async def endless(request: web.Request) -> web.StreamResponse | None:
+        if request.method != "GET" or "endless" not in request.path:
+            return None
+        answer = web.StreamResponse(headers={"Content-Length": str(1 << 40)})
+        await answer.prepare(request)
+        try:
+            while True:
+                await answer.write(bytes(1 << 16))
+                begun.set()
+                await asyncio.sleep(0.001)
+        finally:
+            left.set()
 
-    boto.meta.events.register("before-send.s3.HeadObject", seen)
-    with pytest.raises(AssertionError) as raised:
-        boto.head_object(Bucket=settings.bucket, Key="k")
-    assert str(raised.value) == address
+    async with Between(server, endless) as between:
+        pair = open_pair(server.settings(endpoint_url=between.url, config={"max_pool_connections": 1}))
+        asked = asyncio.create_task(pair.get(make_key(1, "endless")))
+        await begun.wait()
+        asked.cancel()
+        async with asyncio.timeout(20):
+            await left.wait()
+            assert await pair.get(make_key(2)) == [None], "the only thread is there again"

@@ -14,8 +14,8 @@ from askonce.core.entry import JSON, Entry, Lookup
 from askonce.core.events import Answered
 from askonce.core.key import CacheKey
 from askonce.telemetry.metrics import Metrics
-from tests.bus.contract import drained, gather, insist, until
-from tests.bus.test_nats import NatsWorld
+from tests.bus.kit import drained, gather, insist, until
+from tests.bus.nats_world import NatsWorld
 from tests.servers import NatsServer
 from tests.writer.kit import DictStore, working
 

@@ -79,7 +79,8 @@ class Embedding:
         # Who is patient waits for everybody else: that it took long says nothing of the embedder.
         if found.outcome is Outcome.ERROR or (found.outcome is Outcome.TIMEOUT and not patient):
             self._failed(started, found.outcome)
-        elif found.outcome in {Outcome.OK, Outcome.UNFIT}:
+        elif found.outcome in {Outcome.OK, Outcome.UNFIT} and self._timer() - started <= self._deadline:
+            # what came too late for a request is no success, though work that can wait takes it
             self._breaker.succeeded()
         return found
 

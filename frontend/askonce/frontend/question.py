@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from askonce.calls.compared import uses_tools
+from askonce.calls.compared import beyond_words
 from askonce.calls.endpoint import Body
 from askonce.core.entry import Lookup
 from askonce.core.policy import Permit, Rules, permit
@@ -71,7 +71,7 @@ class Placing:
         """
         ask, route = question.ask, question.route
         compared = ask.endpoint.compared(ask.body)
-        if any(uses_tools(target.deployment.defaults) for target in route.targets):
+        if any(beyond_words(target.deployment.defaults) for target in route.targets):
             return None
         if compared is None or len(compared.text) > longest:
             return None

@@ -43,6 +43,7 @@ from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 _WARM_WITHIN = 2.0
+_LATE = "no answer in time"
 _LEAST = 0.1  # seconds for answers to end in, once requests took all the time there was
 
 
@@ -150,7 +151,7 @@ class Frontend:
             async with asyncio.timeout(_WARM_WITHIN):
                 await store.ping()
         except (StoreUnavailable, TimeoutError) as error:
-            self._log.warning("store_unavailable", store=store.name, why=str(error))
+            self._log.warning("store_unavailable", store=store.name, why=str(error) or _LATE)
 
     def _guarded(self) -> tuple[Guarded | None, GuardedMatcher | None]:
         """The store behind memory, with deadline and breaker, and the same again where it matches by meaning; None
@@ -208,7 +209,7 @@ class Frontend:
             async with asyncio.timeout(_WARM_WITHIN):
                 await embedding.ping()
         except (EmbedderUnavailable, TimeoutError) as error:
-            self._log.warning("embedder_unavailable", why=str(error))
+            self._log.warning("embedder_unavailable", why=str(error) or _LATE)
 
     async def _enrich_the_rest(self, enricher: Enricher) -> None:
         await enricher.drain(max(_LEAST, self._until - timer()))

@@ -10,13 +10,14 @@ from askonce.calls.endpoint import Body, Compared
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant"})
 _TOOLS: Final = ("tools", "tool_choice", "functions", "function_call", "audio")
+_QUOTING: Final = ("echo", "return_token_ids")
 _CALLS: Final = ("tool_calls", "function_call", "audio", "tool_call_id")
 _NOTHING: Final[tuple[object, ...]] = (None, [], {}, "none", "auto")
 
 
 def last_user_text(body: Body) -> Compared | None:
     """The text of the last message of role `user`, and the body without it."""
-    if uses_tools(body):
+    if beyond_words(body):
         return None
     messages = body["messages"]
     if not all(_is_plain(message) for message in messages):
@@ -32,11 +33,13 @@ def last_user_text(body: Body) -> Compared | None:
     return Compared(text, {**body, "messages": rest})
 
 
-def uses_tools(body: Body) -> bool:
-    """Whether more than words goes into the answer, or comes out of it. An empty `web_search_options` turns the search
-    on; all else is nothing when it is empty.
+def beyond_words(body: Body) -> bool:
+    """Whether more than words goes into the answer, or comes out of it, or the question comes back in it (`echo`, and
+    vLLM's `prompt_logprobs` and `return_token_ids`). An empty `web_search_options` turns the search on.
     """
-    if any(body.get(name) not in _NOTHING for name in _TOOLS) or body.get("web_search_options") is not None:
+    if any(body.get(name) not in _NOTHING for name in _TOOLS) or any(body.get(name) for name in _QUOTING):
+        return True
+    if any(body.get(name) is not None for name in ("web_search_options", "prompt_logprobs")):
         return True
     return body.get("modalities") not in (None, [], ["text"])
 
@@ -51,7 +54,12 @@ def _is_plain(message: Body) -> bool:
 
 def _is_text(part: Any) -> bool:
     """A part with further members (a mark for a provider's own cache, say) is left to the exact key."""
-    return isinstance(part, dict) and part.keys() == {"type", "text"} and isinstance(part["text"], str)
+    return (
+        isinstance(part, dict)
+        and part.keys() == {"type", "text"}
+        and part["type"] == "text"
+        and isinstance(part["text"], str)
+    )
 
 
 def _words(content: str | list[Body]) -> str:

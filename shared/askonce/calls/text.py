@@ -3,6 +3,7 @@
 from typing import Final
 
 from askonce.calls.chunked import Chunked, Form
+from askonce.calls.compared import beyond_words
 from askonce.calls.deltas import extended, members, text
 from askonce.calls.endpoint import Body, Compared, Malformed
 from askonce.core.errors import bad_request
@@ -20,7 +21,7 @@ def _check(body: Body) -> None:
 def _compared(body: Body) -> Compared | None:
     """The prompt, where it is one text."""
     prompt = body["prompt"]
-    if not isinstance(prompt, str) or not prompt.strip():
+    if not isinstance(prompt, str) or not prompt.strip() or beyond_words(body):
         return None
     return Compared(prompt, {name: value for name, value in body.items() if name != "prompt"})
 

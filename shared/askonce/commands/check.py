@@ -16,7 +16,7 @@ from askonce.core.errors import AskonceError
 from askonce.frontend.deployments import Deployments
 from askonce.frontend.embedders.open import NotServed, open_embedder
 from askonce.frontend.upstream import Upstream
-from askonce.runtime.clock import wall
+from askonce.runtime.clock import timer, wall
 from askonce.stores.disk import FOLDER
 from askonce.stores.registry import STORES
 
@@ -26,7 +26,7 @@ _WITHIN = 5.0
 def check(settings: Settings) -> int:
     """0 when every backend answers, 1 when one does not."""
     for name, value in describe(settings):
-        print(f"{name:<28} {value}")
+        print(f"{name:<32} {value}")
     print()
     return uvloop.run(_ping_all(settings))
 
@@ -70,8 +70,11 @@ async def _embedder(settings: Settings) -> tuple[bool, str]:
             opened.push_async_callback(upstream.close)
             embedder = open_embedder(settings, upstream, Deployments(settings.deployments))
             opened.push_async_callback(embedder.close)
+            began = timer()
             async with asyncio.timeout(_WITHIN):
                 (vector,) = await embedder.embed(["word"])
+            if (took := timer() - began) > settings.proxy.embedding_deadline:
+                return False, f"took {took:.1f} s, and embedding_deadline is {settings.proxy.embedding_deadline:g} s"
     except NotServed:
         return True, "not asked: its provider cannot be served, and answers are matched exactly"
     except (AskonceError, TimeoutError) as error:

@@ -19,7 +19,7 @@ from askonce.config.section import Section
 from askonce.config.settings import RedisSettings
 from askonce.config.values import place, text
 
-NOWHERE: Final = "Either 'host' or 'url' must be specified for redis."
+NOWHERE: Final = "Either 'host' or 'url' must be specified for redis, here or as REDIS_HOST or REDIS_URL."
 _BOTH: Final = "Both 'sentinel_nodes' and 'service_name' are required for Redis Sentinel."
 _NO_SEARCH: Final = "is a cluster, and search does not work across one: redis-semantic takes one server, or Sentinels"
 _KUBERNETES: Final = "is an address, as Kubernetes sets it for a service called redis"

@@ -5,20 +5,19 @@ Knows nothing of memory and serves nothing by itself: it turns slowness into Sto
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from askonce.core.entry import Found, Lookup
 from askonce.core.errors import StoreUnavailable
-from askonce.stores.protocols import Crowded, Matcher, Reader
+from askonce.stores.circuit import Circuit
+from askonce.stores.protocols import Crowded, Matcher, Partly, Reader
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
-_FAILURES: Final = 5  # in a row, before reads skip the store
-_PROBE_SECONDS: Final = 1.0  # between probes, and the longest wait for one: it may have to connect first
 _KEYS: Final = 64  # that are read within one deadline
 _DEADLINES: Final = 10  # the most that a read of many keys is given
 
@@ -47,15 +46,30 @@ class Guarded:
         self._reader = reader
         self._deadline = deadline
         self._timer = timer
-        self._failures = 0
-        self._last_failure = -math.inf
-        self._probe: asyncio.Task[None] | None = None
         self._log = log
+        self._circuits: list[Circuit] = []
+        self._gets = self._circuit("get", reader.ping)
         self._open_gauge = metrics.gauge("askonce_store_breaker_open", reader.name)
         self._open_gauge.set(0)
         self._seconds = {
             outcome: metrics.histogram("askonce_store_read_seconds", reader.name, outcome) for outcome in Outcome
         }
+
+    def _circuit(self, verb: str, probe: Callable[[], Awaitable[object]]) -> Circuit:
+        made = Circuit(
+            probe,
+            deadline=self._deadline,
+            changed=self._show,
+            log=self._log,
+            timer=self._timer,
+            store=self._reader.name,
+            verb=verb,
+        )
+        self._circuits.append(made)
+        return made
+
+    def _show(self) -> None:
+        self._open_gauge.set(any(circuit.open for circuit in self._circuits))
 
     @property
     def name(self) -> str:
@@ -63,20 +77,15 @@ class Guarded:
 
     @property
     def open(self) -> bool:
-        """Whether reads skip the store."""
-        return self._probe is not None
-
-    @property
-    def ailing(self) -> bool:
-        """Whether the last read failed: who has waited for one deadline need not wait for another."""
-        return self.open or self._failures > 0
+        """Whether gets skip the store."""
+        return self._gets.open
 
     async def get(self, lookups: Sequence[Lookup]) -> list[Found | None]:
-        return await self._read(self._reader.get(lookups), len(lookups))
+        return await self._read(self._gets, self._reader.get(lookups), len(lookups))
 
-    async def _read(self, read: Coroutine[Any, Any, list[T]], keys: int) -> list[T]:
+    async def _read(self, circuit: Circuit, read: Coroutine[Any, Any, list[T]], keys: int) -> list[T]:
         started = self._timer()
-        if self.open:
+        if circuit.open:
             read.close()
             self._count(Outcome.OPEN, started)
             raise StoreUnavailable(f"{self.name}: skipped until it answers again")
@@ -85,15 +94,16 @@ class Guarded:
             async with asyncio.timeout(deadline):
                 found = await read
         except TimeoutError:
-            self._failed(Outcome.TIMEOUT, started)
+            self._count(Outcome.TIMEOUT, started)
+            circuit.failed(started, "no answer in time")
             raise StoreUnavailable(f"{self.name}: no answer within {deadline} s") from None
-        except Crowded:  # one burst of this process must not close the store to everybody
+        except StoreUnavailable as error:
             self._count(Outcome.ERROR, started)
+            # a burst of this process, or some keys that are away, must not close the store to everybody
+            if not isinstance(error, Crowded | Partly):
+                circuit.failed(started, str(error))
             raise
-        except StoreUnavailable:
-            self._failed(Outcome.ERROR, started)
-            raise
-        self._failures = 0
+        circuit.succeeded()
         self._count(Outcome.MISS if all(one is None for one in found) else Outcome.HIT, started)
         return found
 
@@ -105,58 +115,39 @@ class Guarded:
     def _count(self, outcome: Outcome, started: float) -> None:
         self._seconds[outcome].observe(self._timer() - started)
 
-    def _failed(self, outcome: Outcome, started: float) -> None:
-        self._count(outcome, started)
-        # Reads that were under way together fail together: they are one failure, or a single lost connection would
-        # open the breaker under load.
-        if started < self._last_failure:
-            return
-        self._last_failure = self._timer()
-        self._failures += 1
-        if self._failures >= _FAILURES and not self.open:
-            self._open_gauge.set(1)
-            self._log.warning("store_breaker_opened", store=self.name, after=outcome)
-            self._probe = asyncio.create_task(self._until_well())
-
-    async def _until_well(self) -> None:
-        try:
-            while not await self._well():
-                pass
-        finally:  # a probe that dies of a bug must not leave the breaker open for ever
-            self._failures = 0
-            self._probe = None
-            self._open_gauge.set(0)
-            self._log.info("store_breaker_closed", store=self.name)
-
-    async def _well(self) -> bool:
-        await asyncio.sleep(_PROBE_SECONDS)
-        try:
-            async with asyncio.timeout(_PROBE_SECONDS):
-                await self._reader.ping()
-            async with asyncio.timeout(self._deadline):
-                await self._reader.ping()
-        except (TimeoutError, StoreUnavailable):
-            return False
-        return True
-
     async def ping(self) -> None:
         await self._reader.ping()
 
     async def close(self) -> None:
-        if self._probe is not None:
-            self._probe.cancel()
-            await asyncio.wait({self._probe})
+        for circuit in self._circuits:
+            await circuit.close()
         await self._reader.close()
 
 
 class GuardedMatcher(Guarded):
-    """The same for a Matcher; what is nearest is looked for within one deadline."""
+    """The same for a Matcher; what is nearest is looked for within one deadline, and behind a breaker of its own: gets
+    may work where searches do not, and are no word for them.
+    """
 
     def __init__(
         self, matcher: Matcher, *, deadline: float | None, metrics: Metrics, log: Log, timer: Callable[[], float]
     ) -> None:
         super().__init__(matcher, deadline=deadline, metrics=metrics, log=log, timer=timer)
         self._matcher = matcher
+        self._sought: Lookup | None = None  # what the probe looks for again
+        self._searches = self._circuit("nearest", self._search_again)
+
+    @property
+    def ailing(self) -> bool:
+        """Whether a search is not worth its vector: it would be skipped, or the last get has just failed, and who has
+        waited for one deadline need not wait for another.
+        """
+        return self._searches.open or self._gets.failing
 
     async def nearest(self, lookup: Lookup, limit: int) -> list[Found]:
-        return await self._read(self._matcher.nearest(lookup, limit), 1)
+        self._sought = lookup
+        return await self._read(self._searches, self._matcher.nearest(lookup, limit), 1)
+
+    async def _search_again(self) -> None:
+        if self._sought is not None:
+            await self._matcher.nearest(self._sought, 1)

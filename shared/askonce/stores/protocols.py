@@ -12,6 +12,10 @@ class Crowded(StoreUnavailable):
     """Too many reads of this process wait already. It says nothing of the store, which may be well."""
 
 
+class Partly(StoreUnavailable):
+    """These keys cannot be had, and others can: no reason to skip the store."""
+
+
 class Reader(Protocol):
     """Reads entries. Every verb raises StoreUnavailable when the store cannot answer now."""
 

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Final
 
 from askonce.core.errors import StoreError, StoreUnavailable
-from askonce.stores.protocols import Crowded
+from askonce.stores.protocols import Crowded, Partly
 
 _KEYS: Final = 128  # a round trip; more gain nothing, and each may bring a value of a megabyte
 _OF_ONE: Final = 512  # keys of one asker in a round trip: 2,048 vectors in one answer are 12 MB
@@ -112,14 +112,14 @@ def _settle(ask: _Ask, fetched: Fetched) -> None:
     values: list[bytes | None] = []
     for one in fetched:
         if isinstance(one, StoreError):
-            _fail([ask], str(one))
+            _fail([ask], str(one), Partly if isinstance(one, Partly) else StoreUnavailable)
             return
         values.append(one)
     if not ask.answer.done():
         ask.answer.set_result(values)
 
 
-def _fail(asks: Sequence[_Ask] | deque[_Ask], why: str) -> None:
+def _fail(asks: Sequence[_Ask] | deque[_Ask], why: str, kind: type[StoreUnavailable] = StoreUnavailable) -> None:
     for ask in asks:
         if not ask.answer.done():
-            ask.answer.set_exception(StoreUnavailable(why))
+            ask.answer.set_exception(kind(why))

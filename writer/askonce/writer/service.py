@@ -41,7 +41,7 @@ class WriterService:
             async with asyncio.timeout(2.0):
                 await self._store.ping()
         except (StoreError, TimeoutError) as error:
-            self._log.warning("store_unavailable", store=self._store.name, why=str(error))
+            self._log.warning("store_unavailable", store=self._store.name, why=str(error) or "no answer in time")
 
     async def run(self, stop: asyncio.Event) -> None:
         worker = Worker(

@@ -1,5 +1,6 @@
 """Which embedder the settings ask for: a provider's model, or one that runs in this process."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -50,7 +51,7 @@ def _open_local(name: str, source: str, key: str) -> Embedder:
     except Unusable as expected:
         raise ConfigError(source, key, f"local/{name}: {expected}") from None
     except ImportError:
-        extra = "pip install 'askonce[local-embedder]'"
+        extra = f"{sys.executable} -m pip install 'askonce[local-embedder]'"
         raise ConfigError(source, key, f"local/{name} needs the extra: {extra}") from None
 
 

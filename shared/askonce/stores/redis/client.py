@@ -37,9 +37,13 @@ _WORDS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (errors.TimeoutError, "no answer in time"),
     (errors.ReadOnlyError, "it is a read-only replica"),
     (errors.OutOfMemoryError, "it is out of memory"),
+    (errors.ClusterCrossSlotError, "it is a member of a cluster, of which the settings do not tell"),
     (errors.AskError, "it is a member of a cluster, of which the settings do not tell"),
     (errors.ClusterDownError, "its cluster does not serve these keys now"),
-    (MasterNotFoundError, "no sentinel that answers knows a master that does"),
+    (
+        MasterNotFoundError,
+        "no sentinel that answers knows a master of this service_name that does (or sentinel_password is wrong)",
+    ),
 )
 
 # Of one command's value; any other error is about the server, which may be mended. Servers close the connection of who
@@ -54,7 +58,8 @@ _FULL: Final = "No connection available"  # how redis-py says that an asker wait
 _TEXTS: Final[tuple[tuple[str, str], ...]] = (
     (_FULL, "all connections were in use for too long: see max_connections"),
     ("This instance has cluster support disabled", "it is no member of a cluster"),
-    ("unknown command", "it does not know a command: Redis 6.2 or newer is needed"),
+    ("unknown command", "it does not know a command: Redis 6.2 or newer is needed, and no sentinel in its place"),
+    ("DB index is out of range", "it has no database of this number: see db"),
     ("syntax error", "it does not know a command: Redis 6.2 or newer is needed"),
 )
 _NO_TLS: Final = "it cannot be talked to by TLS: see ssl_ca_certs, and the host name in its certificate"

@@ -18,6 +18,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from askonce.config.settings import Node
 from askonce.core.errors import StoreError, StoreUnavailable
+from askonce.stores.protocols import Partly
 from askonce.stores.redis.client import failed, ours
 from askonce.stores.redis.keys import Command, raise_first, sent, value
 
@@ -61,6 +62,7 @@ class Cluster:
         self._clients: dict[_Address, Redis] = {}
         self._slots: list[_Address | None] = []  # by number; empty until a node has told
         self._nodes: frozenset[_Address] = frozenset()  # replicas too
+        self._masters: frozenset[_Address] = frozenset()
         self._away: dict[_Address, _Away] = {}
         self._look: asyncio.Task[None] | None = None
         self._looked = -math.inf
@@ -70,7 +72,8 @@ class Cluster:
     async def values(self, keys: Sequence[str]) -> list[bytes | StoreError | None]:
         # each key by itself: several of one slot are refused while that is being moved
         answers = await self.run([("MGET", key) for key in keys])
-        return [one if isinstance(one, StoreError) else value(one[0]) for one in answers]
+        others = bool(self._masters - self._away.keys())
+        return [_lost(one, others=others) if isinstance(one, StoreError) else value(one[0]) for one in answers]
 
     async def unlink(self, keys: Sequence[str]) -> None:
         raise_first(await self.run([("UNLINK", key) for key in keys]))
@@ -145,14 +148,15 @@ class Cluster:
     def _learn(self, ranges: Any, witness: _Address) -> bool:
         """Takes the answer of CLUSTER SLOTS; says whether there was anything in it."""
         slots: list[_Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
-        nodes = set[_Address]()
+        nodes, masters = set[_Address](), set[_Address]()
         for first, last, *places in ranges:
             having = [_address(place, witness) for place in places]
             slots[first : last + 1] = having[:1] * (last + 1 - first)
             nodes.update(having)
+            masters.update(having[:1])
         if not nodes:
             return False
-        self._slots, self._nodes = slots, frozenset(nodes)
+        self._slots, self._nodes, self._masters = slots, frozenset(nodes), frozenset(masters)
         for gone in self._clients.keys() - nodes - set(self._seeds):
             self._spawn(self._clients.pop(gone).aclose())
             self._away.pop(gone, None)
@@ -233,6 +237,11 @@ class Cluster:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _lost(error: StoreError, *, others: bool) -> StoreError:
+    """`others`: there are masters that were not found away."""
+    return Partly(str(error)) if others and isinstance(error, StoreUnavailable) else error
 
 
 def _slot(key: str) -> int:

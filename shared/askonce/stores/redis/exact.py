@@ -28,7 +28,7 @@ _REMOVED_AT_ONCE = 1000
 def _keys(settings: RedisSettings, seconds: float, prefix: str) -> Keys:
     if settings.cluster_nodes:
         return Cluster(settings.cluster_nodes, connect_nodes(settings, seconds), prefix)
-    return OneServer(connect(settings, seconds))
+    return OneServer(connect(settings, seconds), prefix)
 
 
 class RedisReader:

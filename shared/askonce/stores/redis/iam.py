@@ -1,5 +1,7 @@
 """Passwords of Redis that a cloud's identity service gives out: which module asks for them, by the settings."""
 
+import sys
+
 from redis.credentials import CredentialProvider
 
 from askonce.config.settings import AwsIam, AzureIam, GcpIam
@@ -35,4 +37,4 @@ def provider(iam: GcpIam | AwsIam | AzureIam) -> CredentialProvider:
 
 
 def _missing(key: str, extra: str) -> ConfigError:
-    return ConfigError("cache_params", key, f"needs the extra: pip install 'askonce[{extra}]'")
+    return ConfigError("cache_params", key, f"needs the extra: {sys.executable} -m pip install 'askonce[{extra}]'")

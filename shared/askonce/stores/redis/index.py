@@ -35,6 +35,10 @@ class _Missing(StoreUnavailable):
     """There is no index of that name."""
 
 
+class NoSearch(StoreUnavailable):
+    """The server has no search module."""
+
+
 class _There(StoreUnavailable):
     """There is one already."""
 
@@ -46,7 +50,7 @@ _SLOW: Final = "the search took too long"
 _SAID: Final = (
     (
         "unknown command",
-        StoreUnavailable,
+        NoSearch,
         "the server has no search module; redis-semantic needs Redis Stack, Redis 8, or Valkey with search",
     ),
     ("already exists", _There, "the index is there already"),

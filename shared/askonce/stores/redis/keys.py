@@ -57,8 +57,10 @@ def value(answer: Any) -> bytes | StoreError | None:
 class OneServer:
     """All keys with one server, or with the master that sentinels name."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, prefix: str) -> None:
+        """`prefix` stands before the keys that pings read, as before all others."""
         self._client = client
+        self._pinged = [f"{prefix}ping:{number}" for number in range(2)]
 
     async def values(self, keys: Sequence[str]) -> list[bytes | StoreError | None]:
         if not keys:
@@ -78,8 +80,9 @@ class OneServer:
                 await self._client.unlink(*keys[start : start + _UNLINKED_AT_ONCE])
 
     async def ping(self, *, whole: bool) -> None:  # noqa: ARG002 - one server has all or nothing
+        """As reads do: a user may be let in and not to these keys, and a node of a cluster has not all of them."""
         with translated():
-            await self._client.ping()
+            await self._client.mget(self._pinged)
 
     async def answers(self, key: str) -> bool:
         return not isinstance((await self.values([key]))[0], StoreError)

@@ -13,7 +13,7 @@ from askonce.config.settings import RedisSettings, SemanticSettings
 from askonce.core.entry import Entry, Found, Lookup, Vector
 from askonce.core.key import CacheKey
 from askonce.stores.redis.exact import READ_SECONDS, WRITE_SECONDS, RedisReader, RedisWriter
-from askonce.stores.redis.index import Indexes, connected, matchable, searching
+from askonce.stores.redis.index import Indexes, NoSearch, connected, matchable, searching
 
 NAME: Final = "redis-semantic"
 
@@ -114,7 +114,10 @@ class RedisSemanticWriter:
         points = self._points(entries)
         if not points:
             return
-        await self._indexes.make({point.index for point in points.values()})
+        try:
+            await self._indexes.make({point.index for point in points.values()})
+        except NoSearch:  # pings say so; what is asked again word for word shall be found all the same
+            return
         with searching():
             held = await self._held(list(points))
             newer = [point for name, point in points.items() if held[name] < point.stored_at]
@@ -170,7 +173,10 @@ class RedisSemanticWriter:
         """Their points in every index, for the model may have changed since."""
         if not keys:
             return
-        points = [f"{index}:{key}" for index in await self._indexes.names() for key in keys]
+        try:
+            points = [f"{index}:{key}" for index in await self._indexes.names() for key in keys]
+        except NoSearch:  # and no points
+            return
         with searching():
             for some in _parts(points, _POINTS):
                 await self._client.unlink(*some)

@@ -43,7 +43,7 @@ class Bucket:
         self._client = client
         self._name = settings.bucket
         self._probe = f"{settings.path}/askonce-ping" if settings.path else "askonce-ping"
-        self._conditions = True
+        self._without: set[str] = set()  # the verbs of which the server knows no conditions
 
     def get(self, name: str, given_up: threading.Event) -> bytes | None:
         """The object's bytes; None where there is none, or none that can be had. Also raises when it was given up."""
@@ -129,7 +129,7 @@ class Bucket:
             raise
 
     def _conditionally(self, verb: str, condition: Mapping[str, str], **arguments: Any) -> None:
-        if self._conditions:
+        if verb not in self._without:
             try:
                 self._call(verb, **arguments, **condition)
             except errors.ClientError as error:
@@ -140,7 +140,7 @@ class Bucket:
             else:
                 return
         self._call(verb, **arguments)
-        self._conditions = False  # it takes without a condition what it did not take with one
+        self._without.add(verb)  # it takes without a condition what it did not take with one
 
     def _delete_one(self, name: str) -> None:
         try:
