@@ -65,9 +65,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 async def drained(consumer: Consumer) -> None:
     """Returns once the queue is empty: a server takes acknowledgements in its own time."""
-    async with asyncio.timeout(20):
-        while await consumer.pending():
-            await asyncio.sleep(0.01)
+    await pends(consumer, 0)
 
 
 async def insist(publisher: Publisher, event: Answered) -> None:

@@ -13,16 +13,11 @@ from askonce.config.settings import ProxySettings
 from askonce.core.errors import BusUnavailable
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
+from tests.bus import nats_world
 from tests.bus.kit import Ears, answer, until
 from tests.servers import NatsServer
 
-
-@pytest.fixture
-def server(tmp_path):
-    server = NatsServer(tmp_path / "nats")
-    server.start()
-    yield server
-    server.kill()
+server = nats_world.server
 
 
 async def open_nats(server: NatsServer) -> Publisher:

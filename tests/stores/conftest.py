@@ -10,6 +10,7 @@ import pytest
 
 from askonce.config.settings import DiskSettings
 from askonce.stores.disk import DiskReader, DiskWriter, open_environment
+from askonce.telemetry.metrics import Metrics
 from tests.servers import Valkey
 from tests.stores.contract import Clock, Pair
 
@@ -17,6 +18,11 @@ from tests.stores.contract import Clock, Pair
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
 
 
 LIMIT = 64 << 20

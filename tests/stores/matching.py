@@ -65,6 +65,13 @@ class MatcherContract(MatcherWritesContract):
         found = await matching.eventually(asked(A), entries, limit=10)
         assert similarities(found) == pytest.approx(cosines, abs=CLOSE)
 
+    async def test_what_is_less_alike_than_asked_is_left_out_but_for_the_best(self, matching: Matching) -> None:
+        entries = [make_point(matching.clock, n, tilted(A, cosine, n)) for n, cosine in enumerate([0.95, 0.9, 0.5])]
+        await matching.writer.put(entries)
+        await matching.eventually(asked(A), entries)
+        for least, expected in ((0.8, entries[:2]), (0.5 - 2 * CLOSE, entries), (0.99, entries[:1])):
+            assert entries_of(await matching.reader.nearest(asked(A), 5, least)) == list(map(exact_only, expected))
+
     async def test_the_length_of_a_vector_says_nothing(self, matching: Matching) -> None:
         entries = [
             make_point(matching.clock, "long", 40 * tilted(A, 0.9)),

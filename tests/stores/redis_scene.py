@@ -8,9 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from askonce.config.settings import RedisSettings
+from askonce.core.errors import StoreUnavailable
 from askonce.stores.redis.exact import RedisReader, RedisWriter
 from tests.servers import RedisLike
-from tests.stores.contract import Clock, Pair
+from tests.stores.contract import Clock, Pair, keys_of, make_entry
 
 PREFIX = "askonce:"
 OpenPair = Callable[..., Pair]
@@ -32,3 +33,23 @@ def open_pair(clock: Clock, opened: list[Any]) -> OpenPair:
         return opened[-1]
 
     return open_
+
+
+async def works(pair: Pair) -> None:
+    entries = [make_entry(pair.clock, n) for n in range(9)]
+    await pair.reader.ping()
+    await pair.writer.ping()
+    await pair.writer.put(entries)
+    assert await pair.get(*keys_of(entries)) == entries
+    await pair.writer.delete(keys_of(entries))
+    assert await pair.get(*keys_of(entries)) == [None] * len(entries)
+
+
+async def fails(pair: Pair, match: str) -> None:
+    """Every verb, and without a word that was given."""
+    entry = make_entry(pair.clock)
+    verbs = (pair.get(entry.key), pair.reader.ping(), pair.writer.put([entry]), pair.writer.delete([entry.key]))
+    for work in (*verbs, pair.writer.remove([entry]), pair.writer.ping()):
+        with pytest.raises(StoreUnavailable, match=match) as raised:
+            await work
+        assert "word-of" not in str(raised.value)

@@ -34,7 +34,7 @@ class Halves:
         self._do("get")
         return [None] * len(lookups)
 
-    async def nearest(self, lookup: Lookup, limit: int) -> list[Found]:
+    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
         self.searches += 1
         self._do("nearest")
         return []
@@ -49,11 +49,6 @@ class Halves:
 @pytest.fixture
 def halves() -> Halves:
     return Halves()
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
 
 
 @pytest.fixture

@@ -16,11 +16,6 @@ OVERHEAD = 1280
 
 
 @pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
-
-
-@pytest.fixture
 def memory(metrics: Metrics) -> MemoryStore:
     return MemoryStore(64 << 20, metrics)
 

@@ -46,7 +46,7 @@ def shared_out(cluster: Cluster, prefix: str, entries: list[Entry], node: Child)
 async def test_a_node_that_is_away_fails_its_own_keys_only(
     cluster: Cluster, open_pair: OpenPair, clock: Clock, how: str
 ) -> None:
-    arguments = {"socket_timeout": 1.5, "socket_connect_timeout": 1.5}
+    arguments = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
     pair = open_pair(cluster.settings(arguments=arguments), prefix="askonce:away:")
     entries = [make_entry(clock, n) for n in range(30)]
     await until_works(pair, *entries)
@@ -67,7 +67,7 @@ async def test_a_node_that_is_away_fails_its_own_keys_only(
                 with pytest.raises(StoreUnavailable):
                     await pair.get(entry.key)
         # half of the time after which a node is given up: those who travel together do not wait for that
-        guarded = Guarded(pair.reader, deadline=0.75, metrics=Metrics(), log=Log("test"), timer=time.monotonic)
+        guarded = Guarded(pair.reader, deadline=0.5, metrics=Metrics(), log=Log("test"), timer=time.monotonic)
         asked = await asyncio.gather(*(guarded.get([entry.lookup]) for entry in entries), return_exceptions=True)
         assert [isinstance(one, StoreUnavailable) for one in asked] == [entry in its for entry in entries]
         with pytest.raises(StoreUnavailable):

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,106 +11,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 
-from askonce.config.settings import AwsIam, RedisSettings
-from askonce.core.entry import Entry
-from askonce.core.errors import StoreUnavailable
-from askonce.stores.redis.exact import RedisReader, RedisWriter
+from askonce.config.settings import AwsIam
 from askonce.stores.redis.iam import NoToken, provider
-from tests.redis_cluster import Cluster
-from tests.redis_topologies import Authority
 from tests.servers import Valkey, free_port
-from tests.stores.contract import Clock, Pair, keys_of, make_entry
-from tests.token_endpoints import Amazon, Google, google_here, no_cloud, signed_by
+from tests.token_endpoints import Amazon, no_cloud, signed_by
 
 
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     no_cloud(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-async def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Google]:
-    async with google_here(monkeypatch, tmp_path) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """As Memorystore's: nodes that speak nothing but TLS and let nobody in without a token."""
-    folder = tmp_path_factory.mktemp("cluster")
-    nodes = Cluster(folder, tls=Authority(folder / "authority"))
-    try:
-        nodes.start()
-        yield nodes
-    finally:
-        nodes.kill()
-
-
-def knows(cluster: Cluster, token: str) -> None:
-    cluster.acl("default", "on", f">{token}", "~*", "&*", "+@all")
-
-
-def forgets(cluster: Cluster) -> None:
-    """All tokens have ended, and with them the connections that they had opened."""
-    cluster.acl("default", "resetpass")
-    for node in cluster.running():
-        with cluster.client(node) as keeper:
-            keeper.execute_command("CLIENT", "KILL", "USER", "default")
-
-
-@asynccontextmanager
-async def opened(settings: RedisSettings, clock: Clock) -> AsyncIterator[Pair]:
-    reader, writer = RedisReader(settings, "", clock), RedisWriter(settings, "", clock)
-    try:
-        yield Pair(reader, writer, clock, sweeps=False)
-    finally:
-        await reader.close()
-        await writer.close()
-
-
-async def test_a_store_in_a_tls_cluster_goes_on_when_its_tokens_end(google, cluster, clock):
-    google.tell = partial(knows, cluster)
-    google.lifetime = 20.0  # too short to be handed out twice
-    entries = [make_entry(clock, number) for number in range(20)]
-    async with opened(cluster.settings(iam=google.iam()), clock) as store:
-        await store.writer.put(entries)
-        assert await store.get(*keys_of(entries)) == entries
-        forgets(cluster)
-        before = len(google.given)
-        await until_read(store, entries)
-        assert len(google.given) > before
-
-
-async def until_read(store: Pair, entries: list[Entry]) -> None:
-    """Connections that were lost may cost reads."""
-    async with asyncio.timeout(20):
-        while True:
-            with suppress(StoreUnavailable):
-                if await store.get(*keys_of(entries)) == entries:
-                    return
-            await asyncio.sleep(0.02)
-
-
-async def test_a_cluster_refuses_a_stale_token_and_takes_a_new_one(google, cluster, clock):
-    google.tell = partial(knows, cluster)
-    settings = cluster.settings(iam=google.iam())
-    entry = make_entry(clock, "another")
-    async with opened(settings, clock) as store:
-        await store.writer.put([entry])
-        assert await store.get(entry.key) == [entry]
-        forgets(cluster)
-        with pytest.raises(StoreUnavailable, match="does not accept the user name or password") as caught:
-            await store.get(entry.key)
-        assert not any(token in str(caught.value) for token in google.given)
-    async with opened(settings, clock) as store:
-        assert await store.get(entry.key) == [entry]
-
-
-async def test_a_store_without_a_token_is_away_and_says_why(google, cluster, clock):
-    google.status = 403
-    async with opened(cluster.settings(iam=google.iam()), clock) as store:
-        with pytest.raises(StoreUnavailable, match=r"^redis: Google gives no token for the service account$"):
-            await store.reader.ping()
 
 
 @pytest.fixture(scope="module")

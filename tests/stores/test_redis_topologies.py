@@ -18,8 +18,8 @@ from tests.redis_cluster import RIGHTS_IN_A_CLUSTER, Cluster
 from tests.redis_sentinels import SERVICE, Sentinels
 from tests.redis_topologies import RIGHTS, USER, WORD, Authority, Tls, port, running
 from tests.stores import redis_scene
-from tests.stores.contract import Clock, Pair, StoreContract, keys_of, make_entry
-from tests.stores.redis_scene import OpenPair
+from tests.stores.contract import Clock, Pair, StoreContract, make_entry
+from tests.stores.redis_scene import OpenPair, fails, works
 
 SENTINELS_WORD: Final = "the-word-of-the-sentinels"
 open_pair = redis_scene.open_pair
@@ -59,26 +59,6 @@ class TestTlsContract(StoreContract):
     @pytest.fixture
     def pair(self, tls: Tls, open_pair: OpenPair) -> Pair:
         return open_pair(tls.settings(username=USER, password=WORD))
-
-
-async def works(pair: Pair) -> None:
-    entries = [make_entry(pair.clock, n) for n in range(9)]
-    await pair.reader.ping()
-    await pair.writer.ping()
-    await pair.writer.put(entries)
-    assert await pair.get(*keys_of(entries)) == entries
-    await pair.writer.delete(keys_of(entries))
-    assert await pair.get(*keys_of(entries)) == [None] * len(entries)
-
-
-async def fails(pair: Pair, match: str) -> None:
-    """Every verb, and without a word that was given."""
-    entry = make_entry(pair.clock)
-    verbs = (pair.get(entry.key), pair.reader.ping(), pair.writer.put([entry]), pair.writer.delete([entry.key]))
-    for work in (*verbs, pair.writer.remove([entry]), pair.writer.ping()):
-        with pytest.raises(StoreUnavailable, match=match) as raised:
-            await work
-        assert "word-of" not in str(raised.value)
 
 
 @pytest.mark.parametrize("right", ["+mget", "+set", "+unlink"])
@@ -143,13 +123,6 @@ async def test_connections_share_what_tls_needs(tls: Tls) -> None:
 
 async def test_a_client_without_tls_is_no_use(tls: Tls, open_pair: OpenPair) -> None:
     await fails(open_pair(RedisSettings(host="127.0.0.1", port=tls.server.port)), "cannot be reached")
-
-
-async def test_a_cluster_by_tls_with_a_user_of_few_rights(tmp_path: Path, open_pair: OpenPair) -> None:
-    with running(Cluster(tmp_path, tls=Authority(tmp_path)), *RIGHTS_IN_A_CLUSTER) as servers:
-        settings = servers.settings(username=USER, password=WORD)
-        await works(open_pair(settings))
-        await fails(open_pair(settings.model_copy(update={"arguments": {}})), "ssl_ca_certs")
 
 
 async def test_sentinels_and_servers_by_tls(tmp_path: Path, open_pair: OpenPair) -> None:

@@ -64,7 +64,7 @@ async def hand_on(_request: web.Request) -> None:
 
 
 class TestContract(StoreContract):
-    pass
+    batch = 300  # of which 272 are read or waiting to be: 16 have a thread, 256 wait for one
 
 
 @pytest.mark.parametrize("namespace", ["..", ".", "...", ":", "a::b", "..:..:x", "team:", "-._"])

@@ -166,15 +166,16 @@ async def test_a_plain_port_asked_by_tls_is_told(server: SeaweedFS, open_pair: O
     assert "does not speak TLS" in await words(pair.reader.ping())
 
 
-async def test_recovers_by_itself_when_the_server_comes_back(tmp_path: Path, open_pair: OpenPair) -> None:
-    with running(tmp_path) as server:
-        pair = open_pair(server.settings(config=HASTY))
-        entry = make_entry(pair.clock)
-        await until_works(pair, entry)
-        server.kill()
+async def test_recovers_by_itself_when_the_server_comes_back(server: SeaweedFS, open_pair: OpenPair) -> None:
+    pair = open_pair(server.settings("recovers", config=HASTY))
+    entry = make_entry(pair.clock)
+    await until_works(pair, entry)
+    server.kill()
+    try:
         assert await all_words(pair) == {"s3: cannot be reached"}
+    finally:
         server.start()
-        await until_works(pair, entry)
+    await until_works(pair, entry)
 
 
 async def test_a_server_that_hangs_costs_each_call_its_time_and_the_loop_none(

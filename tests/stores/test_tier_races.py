@@ -58,6 +58,17 @@ def nothing(memory: MemoryStore, entry: Entry, now: float) -> None:
     pass
 
 
+async def read_during(scene: Scene, entry: Entry, news: News) -> bytes | None:
+    """What a read of the entry gives, during which this happens."""
+    scene.behind.open.clear()
+    reading = asyncio.create_task(scene.get(entry))
+    await asyncio.sleep(0)
+    news(scene.memory, entry, scene.clock.now)
+    scene.behind.open.set()
+    got = await reading
+    return None if got is None else got.payload
+
+
 @pytest.mark.parametrize(
     ("news", "served", "left"),
     [
@@ -76,13 +87,7 @@ async def test_what_happens_during_a_read_outdates_what_it_found(
 ) -> None:
     entry = make_entry(clock, payload=b"stored")
     scene.behind.hold(entry)
-    scene.behind.open.clear()
-    reading = asyncio.create_task(scene.get(entry))
-    await asyncio.sleep(0)
-    news(scene.memory, entry, clock.now)
-    scene.behind.open.set()
-    got = await reading
-    assert (None if got is None else got.payload) == served
+    assert await read_during(scene, entry, news) == served
     kept = scene.in_memory(entry)
     assert (None if kept is None else kept.payload) == left
 
@@ -95,13 +100,7 @@ async def test_what_arrives_while_the_store_says_no_is_served(
     scene: Scene, clock: Clock, news: News, left: bytes | None
 ) -> None:
     entry = make_entry(clock)
-    scene.behind.open.clear()
-    reading = asyncio.create_task(scene.get(entry))
-    await asyncio.sleep(0)
-    news(scene.memory, entry, clock.now)
-    scene.behind.open.set()
-    got = await reading
-    assert (None if got is None else got.payload) == left
+    assert await read_during(scene, entry, news) == left
     kept = scene.in_memory(entry)
     assert (None if kept is None else kept.payload) == left
 
@@ -113,10 +112,4 @@ async def test_a_refresh_during_the_recheck_survives_it(
     entry = make_entry(clock)
     scene.memory.keep(entry, clock.now, clock.now)
     clock.advance(RECHECK)
-    scene.behind.open.clear()
-    reading = asyncio.create_task(scene.get(entry))
-    await asyncio.sleep(0)
-    news(scene.memory, entry, clock.now)
-    scene.behind.open.set()
-    got = await reading
-    assert (None if got is None else got.payload) == left
+    assert await read_during(scene, entry, news) == left

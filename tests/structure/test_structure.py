@@ -21,6 +21,7 @@ from askonce.telemetry.metrics import METRICS
 PROJECT = Path(__file__).parents[2]
 ROOTS = ("frontend", "writer", "shared")
 FILES = sorted(path for root in ROOTS for path in (PROJECT / root).rglob("*.py"))
+TESTS = sorted((PROJECT / "tests").rglob("*.py"))
 PURE = [
     path for path in FILES if path.parent.name in {"core", "calls", "semantic"} and path.parent.parent.name == "askonce"
 ]
@@ -95,6 +96,12 @@ def test_no_module_stands_in_two_roots() -> None:
 def test_a_file_is_short_and_says_what_it_is(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < MOST_LINES_OF_A_FILE
     assert ast.get_docstring(parsed(path))
+
+
+def test_a_file_of_tests_is_as_short() -> None:
+    lines = {str(path.relative_to(PROJECT)): len(path.read_text(encoding="utf-8").splitlines()) for path in TESTS}
+    assert lines
+    assert not {name: number for name, number in lines.items() if number >= MOST_LINES_OF_A_FILE}
 
 
 @each_file

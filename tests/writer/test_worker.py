@@ -4,87 +4,17 @@ import asyncio
 import time
 from dataclasses import replace
 
-import nats
-import pytest
-
-from askonce.bus import names
-from askonce.bus.local import LocalBus
 from askonce.core import wire
-from askonce.core.entry import JSON, Entry, Lookup
-from askonce.core.events import Answered
-from askonce.core.key import CacheKey
 from askonce.telemetry.metrics import Metrics
-from tests.bus.kit import drained, gather, insist, until
+from tests.bus.kit import drained, gather, insist, key, until
 from tests.bus.nats_world import NatsWorld
 from tests.servers import NatsServer
+from tests.writer import worlds
 from tests.writer.kit import DictStore, working
+from tests.writer.worlds import LocalWorld, answer, entry, value
 
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch):
-    monkeypatch.setattr("askonce.writer.settle._FIRST_PAUSE", 0.05)
-    monkeypatch.setattr("askonce.writer.outage._PING_EVERY", 0.05)
-    monkeypatch.setattr("askonce.writer.worker._WAIT", 0.1)
-    monkeypatch.setattr("askonce.writer.worker._AWAY", 0.05)
-
-
-class LocalWorld:
-    def __init__(self) -> None:
-        self.bus = LocalBus(time.time, ack_wait=0.4)
-
-    async def publisher(self):
-        return self.bus.publisher()
-
-    async def consumer(self):
-        return self.bus.consumer()
-
-    async def raw(self, frame: bytes) -> None:
-        self.bus.enqueue(f"raw-{len(frame)}", frame)
-
-    async def dead(self):
-        return [(letter.reason, letter.data, letter.deliveries) for letter in self.bus.dead]
-
-    async def close(self) -> None:
-        pass
-
-
-class RealWorld(NatsWorld):
-    async def raw(self, frame: bytes) -> None:
-        client = await nats.connect(self.server.url)
-        await client.jetstream().publish(names.answered("redis"), frame)
-        await client.close()
-
-
-@pytest.fixture(params=["local", "nats"])
-async def world(request, tmp_path):
-    if request.param == "local":
-        yield LocalWorld()
-        return
-    server = NatsServer(tmp_path / "nats")
-    server.start()
-    world = RealWorld(server)
-    try:
-        yield world
-        await world.close()
-    finally:
-        server.kill()
-
-
-def key(number: int) -> CacheKey:
-    return CacheKey("", f"{number:064x}")
-
-
-def entry(number: int, payload: bytes = b'{"a":1}', ttl: float | None = None, stored_at: float | None = None) -> Entry:
-    return Entry(Lookup(key(number)), payload, JSON, stored_at or time.time(), ttl, "m", "chat")
-
-
-def answer(*entries: Entry, asked_at: float | None = None) -> Answered:
-    name = f"{[str(one.key) for one in entries]}{time.monotonic_ns()}"
-    return Answered(name[-64:], time.time() if asked_at is None else asked_at, entries)
-
-
-def value(metrics: Metrics, name: str, *labels: str) -> float:
-    return metrics.counter(name, *labels)._value.get()
+short_pauses = worlds.short_pauses
+world = worlds.world
 
 
 async def test_answers_are_persisted_in_batches_and_counted(world):
@@ -208,20 +138,6 @@ async def test_a_stop_hands_back_what_the_store_does_not_take(world):
     assert {delivery.deliveries for delivery in await gather(other.answered, 20)} == {2}
 
 
-async def test_deletions_are_done_while_the_store_takes_no_writes(world):
-    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
-    kept = entry(1)
-    await store.put([kept])
-    store.full = 1_000_000
-    await publisher.publish(answer(entry(2)))
-    async with working(consumer, store):
-        await until(lambda: store.full < 999_999)
-        await publisher.delete([key(1)], time.time(), within=20, confirm=True)
-        assert store.entries == {}
-        store.full = 0
-        await until(lambda: len(store.entries) == 1)
-
-
 async def test_one_message_among_many_refused_meets_an_outage(world):
     """The batch is refused, tried one by one, and the store goes away in the middle of that."""
     publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
@@ -238,114 +154,6 @@ async def test_one_message_among_many_refused_meets_an_outage(world):
         await until(lambda: len(store.entries) == 3)
         await drained(consumer)
     assert await world.dead() == [("refused", wire.encode(guilty), 1)]
-
-
-async def test_a_deletion_is_done_and_confirmed(world):
-    publisher, consumer, store, metrics = await world.publisher(), await world.consumer(), DictStore(), Metrics()
-    await publisher.publish(answer(entry(1), entry(2)))
-    async with working(consumer, store, metrics):
-        await until(lambda: len(store.entries) == 2)
-        await publisher.delete([key(1), key(99)], time.time(), within=20, confirm=True)
-        assert set(store.entries) == {key(2)}
-        store.down = True
-        again = asyncio.create_task(publisher.delete([key(2)], time.time(), within=20, confirm=True))
-        await until(lambda: store.pings >= 1)
-        assert not again.done()
-        store.down = False
-        await again
-        assert store.entries == {}
-    assert value(metrics, "askonce_writer_deleted_total", "dict") == 3
-
-
-async def test_an_answer_asked_before_a_deletion_does_not_bring_the_entry_back(world):
-    """The deletion overtakes the answer in the queue."""
-    publisher, consumer, store, metrics = await world.publisher(), await world.consumer(), DictStore(), Metrics()
-    asked = time.time()
-    await publisher.delete([key(1)], asked + 1, within=20, confirm=False)
-    await consumer.tombstones.refresh()
-    await publisher.publish(answer(entry(1), asked_at=asked))
-    await publisher.publish(answer(entry(1, b"later"), asked_at=asked + 2))
-    async with working(consumer, store, metrics):
-        await drained(consumer)
-        await until(lambda: value(metrics, "askonce_writer_deleted_total", "dict") == 1)
-        await publisher.publish(answer(entry(1, b"later"), asked_at=asked + 3))
-        await until(lambda: store.entries.get(key(1), entry(1)).payload == b"later")
-        await drained(consumer)
-    assert value(metrics, "askonce_writer_refused_total", "dict", "deleted") == 1
-
-
-async def test_a_deletion_between_the_first_look_and_the_end_of_the_put_wins(world):
-    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
-
-    async def delete_once() -> None:
-        store.after_put = None
-        await publisher.delete([key(1)], time.time(), within=20, confirm=False)
-
-    store.after_put = delete_once
-    await publisher.publish(answer(entry(1), entry(2)))
-    async with working(consumer, store):
-        await drained(consumer)
-    assert set(store.entries) == {key(2)}
-
-
-async def test_a_confirmed_deletion_stays_so_though_a_put_was_under_way(world):
-    """Another writer removes and confirms the key while this one's put has not come to its second look."""
-    publisher, consumer, other = await world.publisher(), await world.consumer(), await world.consumer()
-    store, late = DictStore(), entry(1)
-
-    async def delete_meanwhile() -> None:
-        store.after_put = None
-        asked = asyncio.create_task(publisher.delete([key(1)], time.time(), within=20, confirm=True))
-        while not asked.done():
-            for delivery in await other.deleted(256, 0.1):
-                await delivery.ack()
-        await asked
-        store.entries[key(1)] = late  # the put lands last of all
-
-    store.after_put = delete_meanwhile
-    await publisher.publish(answer(late))
-    async with working(consumer, store):
-        await drained(consumer)
-    assert store.entries == {}
-
-
-async def test_a_redelivered_put_after_a_deletion_does_not_bring_the_entry_back(world):
-    """A writer put the entry and died before its second look; then the key was deleted."""
-    publisher, consumer, store = await world.publisher(), await world.consumer(), DictStore()
-    event = answer(entry(1))
-    await publisher.publish(event)
-    (delivery,) = await consumer.answered(1, 5)
-    await store.put(event.entries)  # and no acknowledgement
-    del delivery
-    await publisher.delete([key(1)], time.time(), within=20, confirm=False)
-    for deletion in await consumer.deleted(256, 5):
-        await deletion.ack()  # the store's removal came before the dead writer's put
-    await consumer.tombstones.refresh()
-    assert set(store.entries) == {key(1)}
-    async with working(consumer, store):
-        await drained(consumer)
-    assert store.entries == {}
-
-
-@pytest.mark.parametrize("complete", [4, 6], ids=["older", "younger"])
-async def test_a_late_redelivery_spares_an_answer_that_was_asked_for_after_the_deletion(world, complete):
-    """Asked at 1 and handed back, deleted at 2, asked anew at 3 and persisted, then the first comes again. It was
-    complete at 5: a slow answer may well be complete after one that was asked for later."""
-    publisher, consumer, store, metrics = await world.publisher(), await world.consumer(), DictStore(), Metrics()
-    now = time.time() - 10
-    await publisher.publish(answer(entry(1, b"first", stored_at=now + 5), asked_at=now + 1))
-    (delivery,) = await consumer.answered(1, 5)
-    await publisher.delete([key(1)], now + 2, within=20, confirm=False)
-    for deletion in await consumer.deleted(256, 5):
-        await deletion.ack()
-    await consumer.tombstones.refresh()
-    second = entry(1, b"second", stored_at=now + complete)
-    await store.put([second])
-    await delivery.retry(0)
-    async with working(consumer, store, metrics):
-        await drained(consumer)
-        await until(lambda: value(metrics, "askonce_writer_refused_total", "dict", "deleted") == 1)
-    assert store.entries == {key(1): second}
 
 
 async def test_of_several_answers_to_one_question_the_newest_stays(world):

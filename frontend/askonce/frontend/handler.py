@@ -130,13 +130,13 @@ class Handler:
     ) -> tuple[Question, Plan, float | None]:
         """The question with what its meaning is, what is known of it then, and how alike the nearest was.
 
-        The word of other frontends is waited for meanwhile, and counts first: it is of this very question.
+        The word of other frontends is waited for beside the search, and counts first: it is of this very question.
         """
-        if question.allowed.read:
-            match, _ = await asyncio.gather(meaning.match(question), self._bus.in_step())
-        else:
-            match = await meaning.match(question)
-        question = question._replace(lookups=[match.lookup, *question.lookups[1:]])
+        lookup = await meaning.understand(question)
+        question = question._replace(lookups=[lookup, *question.lookups[1:]])
+        if not question.allowed.read:
+            return question, known, None
+        match, _ = await asyncio.gather(meaning.search(question, lookup), self._bus.in_step())
         if (heard := self._heard(question)) is not None:
             return question, heard, None
         return question, known if match.found is None else Plan((match.found,)), match.similarity

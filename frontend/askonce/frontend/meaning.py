@@ -41,11 +41,8 @@ class Sought(StrEnum):
 
 
 class Match(NamedTuple):
-    """`lookup` is the question's, with all that was worked out about it; `similarity` that of the nearest question,
-    0.0 where there was none, and None where nothing was searched.
-    """
+    """`similarity` is that of the nearest question, 0.0 where there was none, and None where nothing was searched."""
 
-    lookup: Lookup
     found: Found | None
     similarity: float | None
 
@@ -76,35 +73,44 @@ class Meaning:
         self._searches = {how: metrics.counter("askonce_semantic_searches_total", how) for how in Sought}
         self._refused = {why: metrics.counter("askonce_semantic_refused_total", why) for why in Doubt}
 
-    async def match(self, question: Question) -> Match:
-        """What may answer a question of one part whose exact key found nothing. Where the question may not be read,
-        or not be matched, only its lookup is worked out: its answer will be kept for others.
+    async def understand(self, question: Question) -> Lookup:
+        """The lookup of a question of one part whose exact key found nothing, with its scope, its text and, where it
+        may be searched for, its vector. Where it may not be read its answer will all the same be kept for others.
         """
         lookup = self._placing.in_scope(question, self._longest)
         if lookup is None:
-            return self._ended(Sought.EXACT_ONLY, Match(question.lookups[0], None, None))
+            self._searches[Sought.EXACT_ONLY].inc()
+            return question.lookups[0]
         if not question.allowed.read:
-            return Match(lookup, None, None)
+            return lookup
         if self._matcher.ailing:
-            return self._ended(Sought.STORE, Match(lookup, None, None))
-        lookup = Lookup(lookup.key, lookup.scope, lookup.text, await self._embedding.vector(lookup.text))
-        if lookup.vector is None:
-            return self._ended(Sought.NO_VECTOR, Match(lookup, None, None))
-        token = self._memory.begin()
-        try:
-            candidates = await self._matcher.nearest(lookup, _CANDIDATES)
-        except StoreUnavailable:
-            return self._ended(Sought.STORE, Match(lookup, None, None))
-        return self._choose(question, lookup, candidates, token)
+            self._searches[Sought.STORE].inc()
+            return lookup
+        vector = await self._embedding.vector(lookup.text)
+        if vector is None:
+            self._searches[Sought.NO_VECTOR].inc()
+        return Lookup(lookup.key, lookup.scope, lookup.text, vector)
 
-    def _choose(self, question: Question, lookup: Lookup, candidates: Sequence[Found], token: int) -> Match:
-        """The first candidate that is near enough, that the guard does not doubt, and that suits the request."""
+    async def search(self, question: Question, lookup: Lookup) -> Match:
+        """What may answer the question instead; nothing for a lookup without a vector."""
+        if lookup.vector is None:
+            return Match(None, None)
+        token = self._memory.begin()
         threshold = max(self._threshold, question.ask.control.similarity)
-        nearest = max((_alike(one) for one in candidates), default=0.0)
-        ended = Sought.FAR if candidates else Sought.NOTHING
-        for one in candidates:
-            if _alike(one) < threshold:
-                break
+        try:
+            candidates = await self._matcher.nearest(lookup, _CANDIDATES, threshold)
+        except StoreUnavailable:
+            return self._ended(Sought.STORE, Match(None, None))
+        near = [one for one in candidates if _alike(one) >= threshold]
+        if not near:
+            nearest = max(map(_alike, candidates), default=0.0)
+            return self._ended(Sought.FAR if candidates else Sought.NOTHING, Match(None, nearest))
+        return self._choose(question, lookup, near, token)
+
+    def _choose(self, question: Question, lookup: Lookup, near: Sequence[Found], token: int) -> Match:
+        """The first, best first, that the guard does not doubt and that suits the request."""
+        ended = Sought.UNFIT
+        for one in near:
             why = doubt(lookup.text, one.entry.lookup.text, self._rules, _alike(one))
             if why is not None:
                 self._refused[why].inc()
@@ -112,9 +118,9 @@ class Meaning:
                 continue
             found = self._serving(question, one, token)
             if found is not None:
-                return self._ended(Sought.HIT, Match(lookup, found, _alike(one)))
+                return self._ended(Sought.HIT, Match(found, _alike(one)))
             ended = Sought.UNFIT
-        return self._ended(ended, Match(lookup, None, nearest))
+        return self._ended(ended, Match(None, _alike(near[0])))
 
     def _serving(self, question: Question, candidate: Found, token: int) -> Found | None:
         """The candidate as it may be served: not deleted since the search began, and as the request asks for it."""

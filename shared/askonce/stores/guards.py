@@ -144,9 +144,9 @@ class GuardedMatcher(Guarded):
         """
         return self._searches.open or self._gets.failing
 
-    async def nearest(self, lookup: Lookup, limit: int) -> list[Found]:
+    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
         self._sought = lookup
-        return await self._read(self._searches, self._matcher.nearest(lookup, limit), 1)
+        return await self._read(self._searches, self._matcher.nearest(lookup, limit, least), 1)
 
     async def _search_again(self) -> None:
         if self._sought is not None:

@@ -36,9 +36,10 @@ class Reader(Protocol):
 class Matcher(Reader, Protocol):
     """A Reader that also finds entries by what their questions mean."""
 
-    async def nearest(self, lookup: Lookup, limit: int) -> list[Found]:
+    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
         """The entries that answer questions of `lookup.scope` whose meaning is nearest to `lookup.vector`, best first,
-        each with its cosine similarity; at most `limit`. Nothing expired, nothing of another scope, and nothing whose
+        each with its cosine similarity; at most `limit`. Those below `least` are not fetched, but for the best where
+        none is as near as that. Nothing expired, nothing of another scope, and nothing whose
         vector is of another space or length. Each entry's own lookup has the text that it answers.
 
         An entry without a vector is found by its key only. Raises StoreUnavailable.

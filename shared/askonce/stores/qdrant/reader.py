@@ -18,7 +18,7 @@ from askonce.stores.qdrant.client import NAME, Absent, answering, connect
 from askonce.stores.qdrant.names import ENTRY, KEY, Names
 from askonce.stores.qdrant.points import alive_in, frame
 from askonce.stores.together import Together, Values
-from askonce.stores.values import found
+from askonce.stores.values import found, worth_fetching
 
 READ_SECONDS: Final = 1.0  # for connecting and for an answer; the deadline of a read is shorter, see `guards`
 
@@ -54,11 +54,11 @@ class QdrantReader:
         held = {str(record.id): record.payload for record in records}
         return [frame(held.get(name)) for name in names]
 
-    async def nearest(self, lookup: Lookup, limit: int) -> list[Found]:
+    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
         """Two round trips: the vectors, then the entries that they point to."""
         if lookup.vector is None or not lookup.scope:
             return []
-        hits = await self._nearest(lookup.scope, lookup.vector, limit)
+        hits = worth_fetching(await self._nearest(lookup.scope, lookup.vector, limit), least)
         entries = await self.get([Lookup(key) for key, _ in hits])
         return [
             Found(one.entry, NAME, similarity)

@@ -14,6 +14,7 @@ from askonce.core.entry import Entry, Found, Lookup, Vector
 from askonce.core.key import CacheKey
 from askonce.stores.redis.exact import READ_SECONDS, WRITE_SECONDS, RedisReader, RedisWriter
 from askonce.stores.redis.index import Indexes, NoSearch, connected, matchable, searching
+from askonce.stores.values import worth_fetching
 
 NAME: Final = "redis-semantic"
 
@@ -60,13 +61,15 @@ class RedisSemanticReader:
     async def get(self, lookups: Sequence[Lookup]) -> list[Found | None]:
         return [None if one is None else Found(one.entry, NAME) for one in await self._exact.get(lookups)]
 
-    async def nearest(self, lookup: Lookup, limit: int) -> list[Found]:
+    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
         vector = matchable(lookup)
         if vector is None or limit < 1:
             return []
         near = await self._indexes.nearest(vector, lookup.scope, limit + _SPARE)
         found: list[Found] = []
-        for some in _parts(near, limit):  # entries may be large: the spare ones are fetched only where others are gone
+        for some in _parts(
+            worth_fetching(near, least), limit
+        ):  # entries may be large: the spare ones are fetched only where others are gone
             found += await self._entries(some, lookup.scope)
             if len(found) >= limit:
                 break
