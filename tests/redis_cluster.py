@@ -1,5 +1,6 @@
 """Redis Cluster for tests: six nodes, which can be asked, joined, killed, and waited for."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,8 +44,16 @@ class Cluster(Servers):
             self._meet(node)
         until(self._acquainted, "all know all")
         for master, replica in zip(self.nodes[:3], self.nodes[3:], strict=True):
-            self.ask(replica, "REPLICATE", self.ask(master, "MYID"))
+            until(partial(self._follows, replica, master), "the replica knows its master")
         self.settle()
+
+    def _follows(self, replica: Child, master: Child) -> bool:
+        """Whether the replica could be told: a node that is still being met has another name."""
+        try:
+            self.ask(replica, "REPLICATE", self.ask(master, "MYID"))
+        except redis.ResponseError:
+            return False
+        return True
 
     def ask(self, node: Child, *arguments: Any) -> Any:
         """`CLUSTER …` of one node."""
