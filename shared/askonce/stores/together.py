@@ -59,6 +59,8 @@ class Together:
         if not self._called:
             self._called = True
             loop.call_soon(self._send)
+        if len(asks) == 1:  # nearly always
+            return await asks[0].answer
         return list(chain.from_iterable(await asyncio.gather(*(ask.answer for ask in asks))))
 
     def _send(self) -> None:
