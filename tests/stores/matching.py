@@ -72,6 +72,16 @@ class MatcherContract(MatcherWritesContract):
         for least, expected in ((0.8, entries[:2]), (0.5 - 2 * CLOSE, entries), (0.99, entries[:1])):
             assert entries_of(await matching.reader.nearest(asked(A), 5, least)) == list(map(exact_only, expected))
 
+    async def test_what_is_known_is_taken_from_there_and_the_rest_is_fetched(self, matching: Matching) -> None:
+        entries = [make_point(matching.clock, n, tilted(A, cosine, n)) for n, cosine in enumerate([0.95, 0.9])]
+        await matching.writer.put(entries)
+        await matching.eventually(asked(A), entries)
+        known = {entries[0].key: replace(exact_only(entries[0]), payload=b"known")}
+        found = await matching.reader.nearest(asked(A), 5, -1.0, known.get)
+        assert entries_of(found) == [known[entries[0].key], exact_only(entries[1])]
+        known[entries[0].key] = replace(entries[0], lookup=Lookup(entries[0].key, "6" * 64))  # of another scope
+        assert entries_of(await matching.reader.nearest(asked(A), 5, -1.0, known.get)) == [exact_only(entries[1])]
+
     async def test_the_length_of_a_vector_says_nothing(self, matching: Matching) -> None:
         entries = [
             make_point(matching.clock, "long", 40 * tilted(A, 0.9)),

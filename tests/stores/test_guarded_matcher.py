@@ -9,6 +9,7 @@ from askonce.core.entry import Found, Lookup, Vector
 from askonce.core.errors import StoreUnavailable
 from askonce.stores import circuit
 from askonce.stores.guards import GuardedMatcher
+from askonce.stores.protocols import Known, nothing_known
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from tests.stores.contract import make_key
@@ -34,7 +35,9 @@ class Halves:
         self._do("get")
         return [None] * len(lookups)
 
-    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
+    async def nearest(
+        self, lookup: Lookup, limit: int, least: float = -1.0, known: Known = nothing_known
+    ) -> list[Found]:
         self.searches += 1
         self._do("nearest")
         return []

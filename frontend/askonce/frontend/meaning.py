@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from askonce.config.settings import Settings
-from askonce.core.entry import Found, Lookup
+from askonce.core.entry import Entry, Found, Lookup
 from askonce.core.errors import StoreUnavailable
+from askonce.core.key import CacheKey
 from askonce.core.policy import plan
 from askonce.frontend.embedding import Embedding
 from askonce.frontend.question import Placing, Question
@@ -98,7 +99,7 @@ class Meaning:
         token = self._memory.begin()
         threshold = max(self._threshold, question.ask.control.similarity)
         try:
-            candidates = await self._matcher.nearest(lookup, _CANDIDATES, threshold)
+            candidates = await self._matcher.nearest(lookup, _CANDIDATES, threshold, self._in_memory)
         except StoreUnavailable:
             return self._ended(Sought.STORE, Match(None, None))
         near = [one for one in candidates if _alike(one) >= threshold]
@@ -106,6 +107,11 @@ class Meaning:
             nearest = max(map(_alike, candidates), default=0.0)
             return self._ended(Sought.FAR if candidates else Sought.NOTHING, Match(None, nearest))
         return self._choose(question, lookup, near, token)
+
+    def _in_memory(self, key: CacheKey) -> Entry | None:
+        """Of an entry that the store's vectors lead to: it has been seen there just now."""
+        held = self._memory.peek(key, self._clock())
+        return None if held is None else held.entry
 
     def _choose(self, question: Question, lookup: Lookup, near: Sequence[Found], token: int) -> Match:
         """The first, best first, that the guard does not doubt and that suits the request."""

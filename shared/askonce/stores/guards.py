@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from askonce.core.entry import Found, Lookup
 from askonce.core.errors import StoreUnavailable
 from askonce.stores.circuit import Circuit
-from askonce.stores.protocols import Crowded, Matcher, Partly, Reader
+from askonce.stores.protocols import Crowded, Known, Matcher, Partly, Reader, nothing_known
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
@@ -144,9 +144,11 @@ class GuardedMatcher(Guarded):
         """
         return self._searches.open or self._gets.failing
 
-    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
+    async def nearest(
+        self, lookup: Lookup, limit: int, least: float = -1.0, known: Known = nothing_known
+    ) -> list[Found]:
         self._sought = lookup
-        return await self._read(self._searches, self._matcher.nearest(lookup, limit, least), 1)
+        return await self._read(self._searches, self._matcher.nearest(lookup, limit, least, known), 1)
 
     async def _search_again(self) -> None:
         if self._sought is not None:

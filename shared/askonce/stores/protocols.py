@@ -1,11 +1,18 @@
 """What a store can do: two narrow roles, plural first. A frontend is handed a `Reader`, which has no verb to write."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from askonce.core.entry import Entry, Found, Lookup
 from askonce.core.errors import StoreUnavailable
 from askonce.core.key import CacheKey
+
+Known = Callable[[CacheKey], Entry | None]
+"""What the caller has already: entries that need not be fetched."""
+
+
+def nothing_known(_key: CacheKey) -> None:
+    return None
 
 
 class Crowded(StoreUnavailable):
@@ -36,11 +43,13 @@ class Reader(Protocol):
 class Matcher(Reader, Protocol):
     """A Reader that also finds entries by what their questions mean."""
 
-    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
+    async def nearest(
+        self, lookup: Lookup, limit: int, least: float = -1.0, known: Known = nothing_known
+    ) -> list[Found]:
         """The entries that answer questions of `lookup.scope` whose meaning is nearest to `lookup.vector`, best first,
         each with its cosine similarity; at most `limit`. Those below `least` are not fetched, but for the best where
-        none is as near as that. Nothing expired, nothing of another scope, and nothing whose
-        vector is of another space or length. Each entry's own lookup has the text that it answers.
+        none is as near as that; nor are those that are `known`. Nothing expired, nothing of another scope, and nothing
+        whose vector is of another space or length. Each entry's own lookup has the text that it answers.
 
         An entry without a vector is found by its key only. Raises StoreUnavailable.
         """

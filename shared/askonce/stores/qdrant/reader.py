@@ -14,11 +14,12 @@ from askonce.config.settings import QdrantSettings, SemanticSettings
 from askonce.core.entry import Found, Lookup, Vector
 from askonce.core.key import CacheKey
 from askonce.core.wire import unpack_floats
+from askonce.stores.protocols import Known, nothing_known
 from askonce.stores.qdrant.client import NAME, Absent, answering, connect
 from askonce.stores.qdrant.names import ENTRY, KEY, Names
 from askonce.stores.qdrant.points import alive_in, frame
 from askonce.stores.together import Together, Values
-from askonce.stores.values import found, worth_fetching
+from askonce.stores.values import fetched, found, worth_fetching
 
 READ_SECONDS: Final = 1.0  # for connecting and for an answer; the deadline of a read is shorter, see `guards`
 
@@ -54,17 +55,14 @@ class QdrantReader:
         held = {str(record.id): record.payload for record in records}
         return [frame(held.get(name)) for name in names]
 
-    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
+    async def nearest(
+        self, lookup: Lookup, limit: int, least: float = -1.0, known: Known = nothing_known
+    ) -> list[Found]:
         """Two round trips: the vectors, then the entries that they point to."""
         if lookup.vector is None or not lookup.scope:
             return []
-        hits = worth_fetching(await self._nearest(lookup.scope, lookup.vector, limit), least)
-        entries = await self.get([Lookup(key) for key, _ in hits])
-        return [
-            Found(one.entry, NAME, similarity)
-            for one, (_, similarity) in zip(entries, hits, strict=True)
-            if one is not None and one.entry.lookup.scope == lookup.scope
-        ]
+        near = worth_fetching(await self._nearest(lookup.scope, lookup.vector, limit), least)
+        return await fetched(near, lookup.scope, self, known)
 
     async def _nearest(self, scope: str, vector: Vector, limit: int) -> list[tuple[CacheKey, float]]:
         request = m.QueryRequest(

@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 from askonce.config.settings import RedisSettings, SemanticSettings
 from askonce.core.entry import Entry, Found, Lookup, Vector
 from askonce.core.key import CacheKey
+from askonce.stores.protocols import Known, nothing_known
 from askonce.stores.redis.exact import READ_SECONDS, WRITE_SECONDS, RedisReader, RedisWriter
 from askonce.stores.redis.index import Indexes, NoSearch, connected, matchable, searching
-from askonce.stores.values import worth_fetching
+from askonce.stores.values import fetched, worth_fetching
 
 NAME: Final = "redis-semantic"
 
@@ -61,7 +62,9 @@ class RedisSemanticReader:
     async def get(self, lookups: Sequence[Lookup]) -> list[Found | None]:
         return [None if one is None else Found(one.entry, NAME) for one in await self._exact.get(lookups)]
 
-    async def nearest(self, lookup: Lookup, limit: int, least: float = -1.0) -> list[Found]:
+    async def nearest(
+        self, lookup: Lookup, limit: int, least: float = -1.0, known: Known = nothing_known
+    ) -> list[Found]:
         vector = matchable(lookup)
         if vector is None or limit < 1:
             return []
@@ -70,20 +73,10 @@ class RedisSemanticReader:
         for some in _parts(
             worth_fetching(near, least), limit
         ):  # entries may be large: the spare ones are fetched only where others are gone
-            found += await self._entries(some, lookup.scope)
+            found += await fetched(_parsed(some), lookup.scope, self, known)
             if len(found) >= limit:
                 break
         return found[:limit]
-
-    async def _entries(self, near: Sequence[tuple[str, float]], scope: str) -> list[Found]:
-        parsed = [(CacheKey.parse(key), similarity) for key, similarity in near]
-        named = [(key, similarity) for key, similarity in parsed if key is not None]
-        held = await self._exact.get([Lookup(key) for key, _ in named])
-        return [
-            Found(one.entry, NAME, similarity)
-            for one, (_, similarity) in zip(held, named, strict=True)
-            if one is not None and one.entry.lookup.scope == scope
-        ]
 
     async def ping(self) -> None:
         """Also opens the first connections, and looks at each index once."""
@@ -93,6 +86,11 @@ class RedisSemanticReader:
     async def close(self) -> None:
         await self._exact.close()
         await self._indexes.close()
+
+
+def _parsed(near: Sequence[tuple[str, float]]) -> list[tuple[CacheKey, float]]:
+    named = ((CacheKey.parse(name), similarity) for name, similarity in near)
+    return [(key, similarity) for key, similarity in named if key is not None]
 
 
 class RedisSemanticWriter:
