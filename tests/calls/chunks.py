@@ -6,6 +6,7 @@ from askonce.calls.chat import CHAT
 from askonce.core.entry import JSON
 from tests.calls.answers import sse
 
+ROOM = 1 << 20
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "gpt-4o-mini"}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "prompt_tokens_details": {"cached_tokens": 0}}
 
@@ -22,7 +23,7 @@ def total(usage=USAGE, *, head=HEAD, **members):
 def assembled(*chunks, endpoint=CHAT):
     stream = sse(*chunks)
     assert endpoint.complete(stream)
-    return endpoint.assemble(stream)
+    return endpoint.assemble(stream, ROOM)
 
 
 def message(*chunks):

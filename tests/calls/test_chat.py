@@ -7,6 +7,7 @@ from askonce.calls.endpoint import Answer, Malformed
 from askonce.core.entry import JSON, Usage
 from askonce.core.errors import RequestError
 from askonce.core.sse import SseParser
+from tests.calls.chunks import ROOM
 
 BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -188,7 +189,7 @@ def test_frames_are_chunks_as_openais_library_knows_them():
 
 def test_members_keep_their_natural_order():
     stream = CHAT.frames(Answer(orjson.dumps(FULL), JSON, Usage(1, 2)), {"stream_options": {"include_usage": True}})
-    again = orjson.loads(CHAT.assemble(stream).payload)
+    again = orjson.loads(CHAT.assemble(stream, ROOM).payload)
     assert list(again)[:5] == ["id", "object", "created", "model", "choices"]
     assert list(again["choices"][0]) == ["index", "message", "logprobs", "finish_reason"]
     assert list(again["choices"][0]["message"])[:3] == ["role", "content", "refusal"]

@@ -11,6 +11,7 @@ from askonce.calls.text import TEXT
 from askonce.core.entry import JSON, SSE, Usage
 from askonce.core.sse import SseParser
 from tests.calls.answers import chat_answers, chat_pieces, quick, sse, streamed, text_answers, text_pieces
+from tests.calls.chunks import ROOM
 
 ASKED = {"stream": True, "stream_options": {"include_usage": True}}
 NOT_ASKED = {"stream": True}
@@ -42,7 +43,7 @@ def test_an_answer_survives_its_own_frames(drawn):
     endpoint = KINDS[kind][0]
     stream = endpoint.frames(kept(answer), ASKED)
     assert endpoint.complete(stream)
-    again = endpoint.assemble(stream)
+    again = endpoint.assemble(stream, ROOM)
     assert same(orjson.loads(again.payload), answer)
     assert (again.media_type, again.usage) == (JSON, kept(answer).usage)
     assert endpoint.frames(again, ASKED).count(b"data: ") == stream.count(b"data: ")
@@ -55,7 +56,7 @@ def test_a_stream_is_the_answer_whatever_its_pieces(drawn, order):
     endpoint, name, pieces = KINDS[kind]
     stream = sse(*streamed(answer, name, pieces, order))
     assert endpoint.complete(stream)
-    assembled = endpoint.assemble(stream)
+    assembled = endpoint.assemble(stream, ROOM)
     assert same(orjson.loads(assembled.payload), answer)
 
 
@@ -67,7 +68,7 @@ def test_who_did_not_ask_for_usage_gets_none(drawn):
     stream = endpoint.frames(kept(answer), NOT_ASKED)
     assert stream.endswith(b"data: [DONE]\n\n")
     assert all("usage" not in chunk and len(chunk["choices"]) == 1 for chunk in chunks_of(stream))
-    again = endpoint.assemble(stream)
+    again = endpoint.assemble(stream, ROOM)
     assert again == Answer(stream, SSE, Usage())
     assert endpoint.frames(again, NOT_ASKED) == endpoint.frames(again, ASKED) == stream
 
@@ -91,7 +92,7 @@ def test_a_stream_cut_before_its_usage_is_not_complete(drawn, data):
     stream = endpoint.frames(kept(answer), ASKED)
     without_done = stream.removesuffix(b"data: [DONE]\n\n")
     assert endpoint.complete(without_done)
-    assert endpoint.assemble(without_done) == endpoint.assemble(stream)
+    assert endpoint.assemble(without_done, ROOM) == endpoint.assemble(stream, ROOM)
     assert not endpoint.complete(without_done[: data.draw(st.integers(0, len(without_done) - 1))])
 
 
@@ -110,7 +111,7 @@ def test_line_endings_and_comments_mean_nothing(drawn):
     kind, answer = drawn
     endpoint, name, pieces = KINDS[kind]
     stream = sse(*streamed(answer, name, pieces, [0]))
-    whole = endpoint.assemble(stream)
+    whole = endpoint.assemble(stream, ROOM)
     for other in (
         stream.replace(b"\n", b"\r\n"),
         stream.replace(b"\n", b"\r") + b"\r",
@@ -121,14 +122,14 @@ def test_line_endings_and_comments_mean_nothing(drawn):
         stream.removesuffix(b"\n\n"),
     ):
         assert endpoint.complete(other)
-        assert endpoint.assemble(other) == whole
+        assert endpoint.assemble(other, ROOM) == whole
 
 
 @pytest.mark.parametrize("endpoint", [CHAT, TEXT])
 def test_a_saved_blank_line_is_put_back_where_the_stream_itself_is_kept(endpoint):
     choice = {"delta": {"content": "hi"}, "text": "hi", "index": 0, "finish_reason": "stop"}
     stream = sse({"choices": [choice]})
-    assert endpoint.assemble(stream.removesuffix(b"\n\n")) == Answer(stream, SSE, Usage())
+    assert endpoint.assemble(stream.removesuffix(b"\n\n"), ROOM) == Answer(stream, SSE, Usage())
 
 
 @pytest.mark.parametrize("endpoint", [CHAT, TEXT])

@@ -8,7 +8,7 @@ from askonce.calls.endpoint import Malformed, Uncertain
 from askonce.calls.text import TEXT
 from askonce.core.entry import JSON, SSE, Usage
 from tests.calls.answers import sse
-from tests.calls.chunks import HEAD, USAGE, assembled, chunk, message, total
+from tests.calls.chunks import HEAD, ROOM, USAGE, assembled, chunk, message, total
 
 
 def test_azure_that_changes_its_mind_on_severity_is_uncertain():
@@ -78,7 +78,7 @@ def test_chunks_of_two_answers_are_uncertain():
 def test_a_stream_with_an_error_is_never_an_answer(broken):
     stream = sse(chunk({"content": "half"}), broken, chunk({}, "stop"), total())
     with pytest.raises((Malformed, Uncertain)):
-        CHAT.assemble(stream)
+        CHAT.assemble(stream, ROOM)
 
 
 def test_a_stream_that_ends_in_an_error_is_not_complete():
@@ -95,7 +95,7 @@ def test_a_stream_that_ends_in_an_error_is_not_complete():
 def test_unknown_kinds_of_events_are_uncertain():
     stream = b'event: ping\ndata: {"type":"ping"}\n\n' + sse(chunk({"content": "a"}, "stop"), total())
     with pytest.raises(Uncertain):
-        CHAT.assemble(stream)
+        CHAT.assemble(stream, ROOM)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_unknown_kinds_of_events_are_uncertain():
     ],
 )
 def test_a_stream_that_says_nothing(chunks):
-    assert CHAT.assemble(sse(*chunks)) is None
+    assert CHAT.assemble(sse(*chunks), ROOM) is None
 
 
 def test_a_stream_that_the_filter_emptied_is_an_answer():
@@ -117,7 +117,7 @@ def test_a_stream_that_the_filter_emptied_is_an_answer():
 
 def test_a_stream_without_usage_is_kept_as_it_is():
     stream = sse(chunk({"content": "a"}), chunk({}, "stop"))
-    answer = CHAT.assemble(stream)
+    answer = CHAT.assemble(stream, ROOM)
     assert (answer.payload, answer.media_type, answer.usage) == (stream, SSE, Usage())
 
 
@@ -131,7 +131,7 @@ def test_nesting_that_cannot_be_written_is_malformed():
         b'{"choices":[{"index":0,"delta":{"content":"a","x":' + b"[" * 300 + b"]" * 300 + b'},"finish_reason":"stop"}]}'
     )
     with pytest.raises(Malformed):
-        CHAT.assemble(b"data: " + deep + b"\n\ndata: [DONE]\n\n")
+        CHAT.assemble(b"data: " + deep + b"\n\ndata: [DONE]\n\n", ROOM)
 
 
 def test_nesting_that_can_just_be_written_is_joined():

@@ -13,6 +13,7 @@ from askonce.core.entry import FLOATS, JSON, Usage
 from askonce.core.errors import RequestError
 from askonce.core.key import canonical
 from tests.calls.answers import extras, quick
+from tests.calls.chunks import ROOM
 
 
 def body(given, **members):
@@ -263,7 +264,7 @@ def test_embeddings_are_not_streamed():
     asked = body("a")
     assert EMBEDDINGS.with_usage(asked) is asked
     with pytest.raises(Malformed):
-        EMBEDDINGS.assemble(b"data: [DONE]\n\n")
+        EMBEDDINGS.assemble(b"data: [DONE]\n\n", ROOM)
     [one] = EMBEDDINGS.answers(asked, response([0.5]), JSON)
     with pytest.raises(Malformed):
         EMBEDDINGS.frames(one, asked)

@@ -6,7 +6,7 @@ from askonce.calls.chat import CHAT
 from askonce.calls.text import TEXT
 from askonce.core.entry import JSON, Usage
 from tests.calls.answers import sse
-from tests.calls.chunks import HEAD, USAGE, assembled, chunk, message, total
+from tests.calls.chunks import HEAD, ROOM, USAGE, assembled, chunk, message, total
 
 
 def test_openai_with_parallel_tools():
@@ -195,7 +195,7 @@ def test_openrouter_with_comments_and_reasoning_details():
         chunk({}, "stop"),
         total(),
     )
-    said = orjson.loads(CHAT.assemble(stream).payload)["choices"][0]["message"]
+    said = orjson.loads(CHAT.assemble(stream, ROOM).payload)["choices"][0]["message"]
     assert (said["reasoning"], said["content"]) == ("Let me see", "4")
     detail = {"type": "reasoning.text", "index": 0, "text": "Let me see", "format": "anthropic-claude-v1"}
     assert said["reasoning_details"] == [{**detail, "signature": "sig"}]

@@ -11,6 +11,7 @@ from askonce.core.errors import RequestError
 from askonce.core.key import canonical
 from askonce.core.sse import SseParser
 from tests.calls.answers import extras, prose, quick, score_lists, sse
+from tests.calls.chunks import ROOM
 
 TEXT = "text/plain"
 FORM = {"model": "gpt-4o-transcribe", "file": "0" * 64}
@@ -124,7 +125,7 @@ def test_an_answer_survives_its_own_frames(answer):
     kept = Answer(orjson.dumps(answer), JSON, Usage(14, 45) if "usage" in answer else Usage())
     stream = TRANSCRIPTION.frames(kept, form(stream="true"))
     assert TRANSCRIPTION.complete(stream)
-    again = TRANSCRIPTION.assemble(stream)
+    again = TRANSCRIPTION.assemble(stream, ROOM)
     assert orjson.loads(again.payload) == answer
     assert (again.media_type, again.usage) == (JSON, kept.usage)
 
@@ -154,7 +155,7 @@ def test_a_stream_as_openai_sends_it():
     )
     for whole in (stream, stream + b"data: [DONE]\n\n", stream.replace(b"\n", b"\r\n"), b": ping\n\n" + stream):
         assert TRANSCRIPTION.complete(whole)
-        answer = TRANSCRIPTION.assemble(whole)
+        answer = TRANSCRIPTION.assemble(whole, ROOM)
         assert orjson.loads(answer.payload) == {"text": "Hello", "logprobs": scores, "usage": USAGE}
         assert answer.usage == Usage(14, 45)
     assert TRANSCRIPTION.terminal in stream
@@ -171,7 +172,7 @@ def test_a_stream_as_openai_sends_it():
 )
 def test_what_the_end_does_not_repeat_is_uncertain(events):
     with pytest.raises(Uncertain):
-        TRANSCRIPTION.assemble(sse(*events, done=False))
+        TRANSCRIPTION.assemble(sse(*events, done=False), ROOM)
 
 
 @pytest.mark.parametrize(
@@ -189,13 +190,13 @@ def test_what_the_end_does_not_repeat_is_uncertain(events):
 def test_a_stream_without_its_end_is_not_complete(stream):
     assert not TRANSCRIPTION.complete(stream)
     with pytest.raises(Malformed):
-        TRANSCRIPTION.assemble(stream)
+        TRANSCRIPTION.assemble(stream, ROOM)
 
 
 def test_an_end_without_text_is_malformed_and_an_empty_one_is_nothing():
     with pytest.raises(Malformed):
-        TRANSCRIPTION.assemble(sse({"type": "transcript.text.done"}, done=False))
-    assert TRANSCRIPTION.assemble(sse(ended(""), done=False)) is None
+        TRANSCRIPTION.assemble(sse({"type": "transcript.text.done"}, done=False), ROOM)
+    assert TRANSCRIPTION.assemble(sse(ended(""), done=False), ROOM) is None
 
 
 def test_frames_are_events_as_openais_library_knows_them():

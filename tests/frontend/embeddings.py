@@ -108,7 +108,7 @@ async def upstream() -> AsyncIterator[Upstream]:
 @asynccontextmanager
 async def remote(*deployments: Deployment, made: type[Remote] = Remote) -> AsyncIterator[Remote]:
     async with upstream() as way:
-        yield made(Deployments(deployments).route("embedder"), way)
+        yield made(Deployments(deployments).route("embedder", "/embeddings"), way)
 
 
 @dataclass

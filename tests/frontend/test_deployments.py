@@ -11,9 +11,11 @@ from askonce.core.errors import RequestError
 from askonce.frontend.deployments import Deployments
 from tests.frontend.kit import deployment
 
+PATH = "/chat/completions"
+
 
 def model(deployments: Deployments, asked: str) -> str:
-    return deployments.route(asked).next().model
+    return deployments.route(asked, PATH).next().model
 
 
 def routed(*deployments: Deployment) -> Deployments:
@@ -73,10 +75,10 @@ def test_a_name_that_nothing_answers_to_is_404_in_openais_words() -> None:
     deployments = routed(deployment("gpt-4o"), deployment("team/*"))
     for asked in ("gpt-4", "team", "", "gpt-4o\n"):
         with pytest.raises(RequestError) as refused:
-            deployments.route(asked)
+            deployments.route(asked, PATH)
         assert (refused.value.status, refused.value.param, refused.value.code) == (404, "model", "model_not_found")
     with pytest.raises(RequestError) as refused:
-        deployments.route("x" * 100_000)
+        deployments.route("x" * 100_000, PATH)
     assert len(refused.value.message) < 400
 
 
@@ -84,7 +86,7 @@ def test_a_name_that_is_no_text_is_the_clients_fault() -> None:
     """A form may be written in a charset that spells half of a surrogate pair."""
     for deployments in (routed(deployment("*", "*")), routed()):
         with pytest.raises(RequestError) as refused:
-            deployments.route("gpt\ud800")
+            deployments.route("gpt\ud800", PATH)
         assert (refused.value.status, refused.value.param) == (400, "model")
         refused.value.message.encode()
 
@@ -93,7 +95,7 @@ def test_only_unsupported_deployments_are_400_and_say_why() -> None:
     deployments = routed(deployment("claude", unsupported="provider anthropic is not built yet"))
     for _ in range(2):
         with pytest.raises(RequestError, match="not built yet") as refused:
-            deployments.route("claude")
+            deployments.route("claude", PATH)
         assert (refused.value.status, refused.value.param) == (400, "model")
     assert deployments.names == []
 
@@ -103,7 +105,10 @@ def test_of_a_group_only_those_that_can_serve_are_asked() -> None:
         deployment("m", "a"), deployment("m", "no", unsupported="api_base is missing"), deployment("m", "b")
     )
     assert [model(deployments, "m") for _ in range(4)] == ["a", "b", "a", "b"]
-    assert deployments.route("m").identity == routed(deployment("m", "b"), deployment("m", "a")).route("m").identity
+    assert (
+        deployments.route("m", PATH).identity
+        == routed(deployment("m", "b"), deployment("m", "a")).route("m", PATH).identity
+    )
 
 
 def test_the_members_of_a_group_take_turns_each_name_by_itself() -> None:
@@ -125,7 +130,7 @@ def test_identity_does_not_depend_on_the_order_of_the_file() -> None:
         deployment("m", "a", "hosted_vllm"),
         deployment("m", "b"),
     ]
-    identities = [routed(*order).route("m").identity for order in permutations(group)]
+    identities = [routed(*order).route("m", PATH).identity for order in permutations(group)]
     assert all(identity == identities[0] for identity in identities)
     assert len(identities[0]) == 4
 
@@ -133,7 +138,7 @@ def test_identity_does_not_depend_on_the_order_of_the_file() -> None:
 def test_identity_names_whatever_decides_an_answer_and_neither_the_key_nor_transport() -> None:
     plain = deployment("m", "a", api_key="sk-1")
     same = plain.model_copy(update={"api_key": SecretStr("sk-2"), "timeout": 3.0, "pattern": "*"})
-    assert routed(plain).route("m").identity == routed(same).route("m").identity
+    assert routed(plain).route("m", PATH).identity == routed(same).route("m", PATH).identity
     others = [
         deployment("m", "b"),
         deployment("m", "a", "hosted_vllm"),
@@ -143,17 +148,17 @@ def test_identity_names_whatever_decides_an_answer_and_neither_the_key_nor_trans
         deployment("m", "a", extra_headers={"X-Version": "2"}),
         deployment("m", "a").model_copy(update={"api_base": "http://other"}),
     ]
-    identities = [routed(one).route("m").identity for one in (plain, *others)]
+    identities = [routed(one).route("m", PATH).identity for one in (plain, *others)]
     assert all(identities.count(identity) == 1 for identity in identities)
 
 
 def test_a_key_is_shared_only_where_every_member_has_one() -> None:
     own, none = deployment("m", "a", api_key="sk-1"), deployment("m", "b")
     broken = deployment("m", "c", unsupported="api_base is missing")
-    assert routed(own).route("m").shared_key
-    assert routed(own, broken).route("m").shared_key
-    assert not routed(own, none).route("m").shared_key
-    assert not routed(none).route("m").shared_key
+    assert routed(own).route("m", PATH).shared_key
+    assert routed(own, broken).route("m", PATH).shared_key
+    assert not routed(own, none).route("m", PATH).shared_key
+    assert not routed(none).route("m", PATH).shared_key
 
 
 def test_names_are_those_of_the_file_without_patterns() -> None:
@@ -166,7 +171,7 @@ def test_names_are_those_of_the_file_without_patterns() -> None:
 def test_names_that_clients_make_up_take_bounded_memory(long: int) -> None:
     deployments = routed(deployment("*", "*"), deployment("gpt-4o", "exact"))
     for n in range(2000):
-        deployments.route(f"{n}-" + "x" * long)
+        deployments.route(f"{n}-" + "x" * long, PATH)
     tracemalloc.start()
     try:
         for n in range(3000):

@@ -9,7 +9,7 @@ from multidict import CIMultiDict
 
 from askonce.config.settings import Scope
 from askonce.core.errors import RequestError
-from askonce.frontend.auth import Gate, bearer
+from askonce.frontend.auth import Credential, Gate, credential
 
 MASTER = "sk-master-é"
 
@@ -124,7 +124,21 @@ def test_a_tenant_is_the_same_on_every_frontend() -> None:
     assert one == other
 
 
-def test_only_a_bearer_is_a_credential() -> None:
-    assert bearer(headers("Bearer sk-a")) == "sk-a"
-    assert bearer(headers("Basic sk-a")) is None
-    assert bearer(headers(None)) is None
+def test_a_credential_may_stand_in_the_headers_of_several_apis() -> None:
+    assert credential(headers("Bearer sk-a")) == Credential("sk-a", bearer=True)
+    assert credential(headers("Basic sk-a")) is None
+    assert credential(headers(None)) is None
+    for name in ("x-litellm-api-key", "api-key", "x-api-key", "X-API-Key"):
+        assert credential(CIMultiDict({name: " sk-a "})) == Credential("sk-a", bearer=False), name
+        assert credential(CIMultiDict({name: " "})) is None
+    assert credential(CIMultiDict({"x-litellm-api-key": "Bearer sk-a"})) == Credential("sk-a", bearer=False)
+
+
+def test_of_several_credentials_the_first_in_litellms_order_counts() -> None:
+    order = ["x-litellm-api-key", "Authorization", "api-key", "x-api-key"]
+    for at, name in enumerate(order):
+        sent = CIMultiDict({other: f"Bearer {other}" if other == "Authorization" else other for other in order[at:]})
+        given = credential(sent)
+        assert given is not None
+        assert given.value == name
+        Gate(name, None).admit(sent)

@@ -12,11 +12,12 @@ from askonce.core.control import NOTHING, CacheControl
 from askonce.core.errors import RequestError
 from askonce.core.key import CacheKey
 from askonce.core.policy import Permit, Why
-from askonce.frontend.auth import Gate
+from askonce.frontend.auth import Credential, Gate
 from askonce.frontend.deployments import Deployments
 from askonce.frontend.keys import Keys
 from tests.frontend.kit import RULES, ask, deployment, place
 
+PATH = "/chat/completions"
 MESSAGES = [{"role": "user", "content": "hi"}]
 BODY = {"model": "gpt-4o", "messages": MESSAGES}
 OWN = deployment(api_key="sk-own")
@@ -119,7 +120,7 @@ def test_namespaces_nest_and_are_sealed_in_the_digest() -> None:
 
 
 def test_one_keyring_tells_circumstances_apart_however_often_it_is_asked() -> None:
-    keys, route = Keys("ns"), Deployments([OWN]).route("gpt-4o")
+    keys, route = Keys("ns"), Deployments([OWN]).route("gpt-4o", PATH)
     given = [(NOTHING, {}, ""), (CacheControl(namespace="x"), {}, ""), (NOTHING, {"a": "b"}, ""), (NOTHING, {}, "t")]
     first = [keys.lookups(ask(BODY, control=c), route, h, t, [BODY])[0] for c, h, t in given]
     again = [keys.lookups(ask(BODY, control=c), route, h, t, [BODY])[0] for c, h, t in given]
@@ -157,7 +158,7 @@ def test_text_that_is_not_unicode_is_the_clients_fault_wherever_it_stands() -> N
 
 
 def test_what_is_written_down_once_takes_bounded_memory() -> None:
-    keys, route = Keys(""), Deployments([deployment("*", "*")]).route("any")
+    keys, route = Keys(""), Deployments([deployment("*", "*")]).route("any", PATH)
     tracemalloc.start()
     try:
         for n in range(300):
@@ -170,10 +171,10 @@ def test_what_is_written_down_once_takes_bounded_memory() -> None:
 
 def test_the_credential_goes_along_only_where_it_pays() -> None:
     given = {"Authorization": "Bearer sk-client"}
-    assert place(ask(headers=given), deployment()).credential == "sk-client"
+    assert place(ask(headers=given), deployment()).credential == Credential("sk-client", bearer=True)
     assert place(ask(), deployment()).credential is None
     assert place(ask(headers=given), OWN).credential is None
-    assert place(ask(headers=given), OWN, deployment(model="b")).credential == "sk-client"
+    assert place(ask(headers=given), OWN, deployment(model="b")).credential == Credential("sk-client", bearer=True)
     assert place(ask(headers=given), deployment(), gate=Gate("sk-client", None)).credential is None
 
 

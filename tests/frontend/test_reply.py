@@ -16,6 +16,7 @@ from askonce.calls.endpoint import Body, Endpoint
 from askonce.calls.transcription import TRANSCRIPTION
 from askonce.core.entry import FLOATS, JSON, SSE, Entry, Found
 from askonce.frontend.reply import HttpDate, Reply, from_entries, hit_bytes, hit_headers, miss_status
+from tests.calls.chunks import ROOM
 from tests.frontend.kit import NOW, entry, key
 
 BODY: Body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
@@ -123,7 +124,7 @@ def test_a_form_is_rendered_once_and_each_form_by_itself() -> None:
     assert all(again[form] is first[form] for form in first)
     assert first["plain"] == ANSWER
     assert b"usage" not in first["stream"]
-    assembled = CHAT.assemble(first["stream+usage"])
+    assembled = CHAT.assemble(first["stream+usage"], ROOM)
     assert assembled is not None
     assert orjson.loads(assembled.payload) == orjson.loads(ANSWER)
 

@@ -154,7 +154,7 @@ class Admin:
         }
 
     def _unhealthy(self, message: str) -> web.StreamResponse:
-        return respond.openai_error(503, message, "cache_ping_error", "cache_ping", "503", {})
+        return respond.failure(503, message, "cache_ping_error", param="cache_ping", code="503")
 
     async def delete(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers once the store has done it. Unknown keys, and words that are no keys, are no error."""

@@ -14,17 +14,19 @@ from multidict import MultiMapping
 from askonce.calls.endpoint import Body, Endpoint
 from askonce.core.control import CacheControl, read_controls
 from askonce.core.errors import RequestError, bad_request
+from askonce.frontend.auth import KEY_HEADERS
 
-# Client headers that go upstream; each is part of the key. All others stay here.
-FORWARDED: Final = ("OpenAI-Beta",)
 # These name an account at the provider, and go only where the client's own credential goes.
-FORWARDED_WITH_CREDENTIAL: Final = ("OpenAI-Organization", "OpenAI-Project")
+WITH_CREDENTIAL: Final = ("OpenAI-Organization", "OpenAI-Project")
 _UNREADABLE: Final = (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, ConnectionError)
 # What aiohttp's parser of forms raises for a wrong boundary, charset, coding or head of a part.
 _BROKEN_FORM: Final = (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError)
 _BODY_SECONDS: Final = 300.0  # for a whole request: who sends a byte a minute holds a connection for ever
 _DEEPEST: Final = 254  # levels that orjson writes; it reads more
-HEARD: Final = ("Authorization", *FORWARDED, *FORWARDED_WITH_CREDENTIAL)
+HEARD: Final = (
+    *("Authorization", *KEY_HEADERS, *WITH_CREDENTIAL),
+    *("OpenAI-Beta", "anthropic-version", "anthropic-beta"),  # what the routes' `headers` name
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,9 @@ async def read_body(request: web.BaseRequest) -> bytes:
         raise _unreadable(request, error) from None
 
 
-async def read_ask(request: web.BaseRequest, endpoint: Endpoint, data: bytes | None) -> Ask:
-    """From the JSON of `data`, or, for a route that takes forms, from the request itself.
+async def read_ask(request: web.BaseRequest, endpoint: Endpoint, data: bytes | None, named: str | None) -> Ask:
+    """From the JSON of `data`, or, for a route that takes forms, from the request itself. `named` is the model that
+    the address names, where it does: it counts before the body's.
 
     Raises RequestError (400), naming the field.
     """
@@ -81,6 +84,8 @@ async def read_ask(request: web.BaseRequest, endpoint: Endpoint, data: bytes | N
     else:
         body = read_json(data)
     control = read_controls(body.pop("cache", None), ", ".join(request.headers.getall(hdrs.CACHE_CONTROL, ())))
+    if named is not None:
+        body["model"] = named
     endpoint.check(body)
     return Ask(endpoint, body, body["model"], endpoint.streamed(body), control, heard, upload)
 

@@ -3,9 +3,20 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from askonce.config.settings import Scope
 from askonce.core.errors import RequestError
+
+# Where a client may show its key, beside `Authorization: Bearer`: LiteLLM's own header, Azure's and Anthropic's.
+KEY_HEADERS: Final = ("x-litellm-api-key", "api-key", "x-api-key")
+
+
+class Credential(NamedTuple):
+    """What a client shows to be let in. `bearer` tells that it stood in `Authorization`."""
+
+    value: str
+    bearer: bool
 
 
 class Gate:
@@ -22,10 +33,10 @@ class Gate:
             if headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
                 raise RequestError(403, "Requests from other web sites need a master key.", "auth_error")
             return
-        given = bearer(headers)
+        given = credential(headers)
         if given is None:
             raise RequestError(401, "No API key was given. Send it as `Authorization: Bearer KEY`.", "auth_error")
-        if not hmac.compare_digest(_bytes(given), self._expected):
+        if not hmac.compare_digest(_bytes(given.value), self._expected):
             raise RequestError(401, "The API key is wrong.", "auth_error", code="invalid_api_key")
 
     @property
@@ -41,14 +52,22 @@ class Gate:
         """
         if self._scope == "global" or (self._scope is None and not own_credential):
             return ""
-        return hashlib.sha256(b"tenant\n" + _bytes(bearer(headers) or "")).hexdigest()
+        given = credential(headers)
+        return hashlib.sha256(b"tenant\n" + (b"" if given is None else _bytes(given.value))).hexdigest()
 
 
-def _bytes(credential: str) -> bytes:
+def credential(headers: Mapping[str, str]) -> Credential | None:
+    """What the client shows, in LiteLLM's order: its own header, then `Authorization`, then Azure's and Anthropic's."""
+    ours, *others = KEY_HEADERS
+    if given := headers.get(ours, "").removeprefix("Bearer ").strip():
+        return Credential(given, bearer=False)
+    kind, _, given = headers.get("Authorization", "").partition(" ")
+    if kind.lower() == "bearer" and (given := given.strip()):
+        return Credential(given, bearer=True)
+    given = next((found for name in others if (found := headers.get(name, "").strip())), "")
+    return Credential(given, bearer=False) if given else None
+
+
+def _bytes(text: str) -> bytes:
     """The bytes as they came: aiohttp reads a header that is no UTF-8 in this way too."""
-    return credential.encode(errors="surrogateescape")
-
-
-def bearer(headers: Mapping[str, str]) -> str | None:
-    kind, _, credential = headers.get("Authorization", "").partition(" ")
-    return credential.strip() or None if kind.lower() == "bearer" else None
+    return text.encode(errors="surrogateescape")

@@ -10,6 +10,7 @@ import orjson
 from askonce.config.settings import Deployment
 from askonce.core.errors import RequestError, bad_request
 from askonce.core.key import Json
+from askonce.frontend.dialects import unserved
 
 _REMEMBERED = 1024  # names that clients made up under a wildcard; more are worked out again each time
 _LONGEST = 256  # characters of such a name
@@ -45,29 +46,31 @@ class Deployments:
             table = self._wild if wild else self._exact
             table.setdefault(deployment.pattern.removesuffix("*"), []).append(deployment)
         self._prefixes = sorted(self._wild, key=len, reverse=True)  # the longest says the most
-        self._routes: OrderedDict[str, Route] = OrderedDict()
+        self._routes: OrderedDict[tuple[str, str], Route] = OrderedDict()
 
     @property
     def names(self) -> list[str]:
         """The models that have a name of their own and can be served, in the file's order."""
         return [name for name, members in self._exact.items() if any(one.unsupported is None for one in members)]
 
-    def route(self, model: str) -> Route:
-        """Raises RequestError: 404 for a name that nothing answers to, 400 where only unsupported deployments do,
-        or for a name that is no text.
+    def route(self, model: str, path: str) -> Route:
+        """Who answers for the model on the route that is at `path` below a provider's base.
+
+        Raises RequestError: 404 for a name that nothing answers to, 400 where only deployments do that cannot serve
+        it, or for a name that is no text.
         """
-        known = self._routes.get(model)
+        known = self._routes.get((model, path))
         if known is not None:
             return known
-        route = self._work_out(model)
+        route = self._work_out(model, path)
         if len(model) > _LONGEST:
             return route
-        self._routes[model] = route
+        self._routes[model, path] = route
         if len(self._routes) > _REMEMBERED:
             self._routes.popitem(last=False)
         return route
 
-    def _work_out(self, model: str) -> Route:
+    def _work_out(self, model: str, path: str) -> Route:
         try:
             model.encode()
         except UnicodeEncodeError:  # a form may be in a charset that spells half of a surrogate pair
@@ -78,9 +81,9 @@ class Deployments:
                 404, f"The model `{model[:200]}` does not exist in this proxy's model_list.", param="model",
                 code="model_not_found",
             )  # fmt: skip
-        usable = [one for one in found if one.unsupported is None]
+        usable = [one for one in found if unserved(one, path) is None]
         if not usable:
-            raise bad_request(f"The model `{model[:200]}` cannot be served: {found[0].unsupported}.", "model")
+            raise bad_request(f"The model `{model[:200]}` cannot be served: {unserved(found[0], path)}.", "model")
         targets = tuple(Target(one, _name_there(one, model)) for one in usable)
         # Their order says nothing, and two that differ in their keys only are one.
         identities = {orjson.dumps(_identity(target), option=orjson.OPT_SORT_KEYS) for target in targets}

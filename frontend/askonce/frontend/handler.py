@@ -56,26 +56,27 @@ class Handler:
         self._dates = HttpDate()
         self._remembered = Remembered()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest, named: str | None = None) -> web.StreamResponse:
+        """`named` is the model that the address names, where it does."""
         observed = self._observer.begin(self._endpoint.name)
         try:
-            return await self._answer(request, observed)
+            return await self._answer(request, named, observed)
         except RequestError as error:
             observed.result = Result.REFUSED
-            return respond.refusal(request, error)
+            return respond.refusal(request, error, self._endpoint.refusal)
         except UpstreamError as error:
             observed.result = Result.ERROR
-            return respond.upstream_failure(error, observed.status)
+            return respond.upstream_failure(error, observed.status, self._endpoint.refusal)
         except Exception as bug:  # noqa: BLE001 - the one outermost guard: a bug costs one answer, not the process
             observed.result = Result.ERROR
             self._observer.bug(bug)
-            return respond.broken()
+            return respond.broken(self._endpoint.refusal)
         finally:
             self._observer.end(observed)
 
-    async def _answer(self, request: web.BaseRequest, observed: Observed) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, named: str | None, observed: Observed) -> web.StreamResponse:
         self._gate.admit(request.headers)
-        question = await self._question(request)
+        question = await self._question(request, named)
         now = self._clock()
         known = self._in_memory(question, now) or await self._look_up(question, now)
         if known.missing and self._meaning is not None:
@@ -91,14 +92,14 @@ class Handler:
         flight, joined = self._flights.join_or_start(question, known.missing)
         return await self._passing.answer(request, question, known, flight, observed, joined=joined)
 
-    async def _question(self, request: web.BaseRequest) -> Question:
+    async def _question(self, request: web.BaseRequest, named: str | None) -> Question:
         if self._endpoint.multipart:
-            return self._placing.place(await read_ask(request, self._endpoint, None))
+            return self._placing.place(await read_ask(request, self._endpoint, None, named))
         data = await read_body(request)
-        mark = (data, spoken(request.headers))
+        mark = (data, (named, *spoken(request.headers)))
         known = self._remembered.get(mark)
         if known is None:
-            known = self._placing.place(await read_ask(request, self._endpoint, data))
+            known = self._placing.place(await read_ask(request, self._endpoint, data, named))
             self._remembered.put(mark, len(data), known)
         return known
 
@@ -142,7 +143,8 @@ class Handler:
         return question, known if match.found is None else Plan((match.found,)), match.similarity
 
     def _plan(self, found: list[Found] | list[Found | None], question: Question, now: float) -> Plan:
-        return plan(found, question.ask.control, now=now, streamed=question.ask.streamed)
+        in_stream = question.ask.streamed or self._endpoint.whole_in_stream
+        return plan(found, question.ask.control, now=now, streamed=in_stream)
 
     def _hit(self, request: web.BaseRequest, question: Question, known: Plan, observed: Observed) -> web.StreamResponse:
         found = [one for one in known.found if one is not None]

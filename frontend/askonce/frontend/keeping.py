@@ -95,7 +95,7 @@ class Keeper:
         if reason is not None:
             return Skip(reason)
         try:
-            answers = _answers(whole)
+            answers = _answers(whole, self._rules.max_entry_bytes)
         except Malformed:
             return Skip(SkipReason.MALFORMED)
         except Uncertain:
@@ -132,11 +132,11 @@ def _for_memory(entry: Entry) -> Entry:
     return entry if entry.lookup.vector is None else replace(entry, lookup=replace(entry.lookup, vector=None))
 
 
-def _answers(whole: Whole) -> list[Answer]:
+def _answers(whole: Whole, room: int) -> list[Answer]:
     endpoint = whole.question.ask.endpoint
     if whole.head.media_type != SSE:
         return endpoint.answers(whole.body, whole.payload, whole.head.media_type)
-    one = endpoint.assemble(whole.payload)
+    one = endpoint.assemble(whole.payload, room)
     return [] if one is None else [one]
 
 

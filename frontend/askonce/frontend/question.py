@@ -6,9 +6,9 @@ from typing import NamedTuple
 from askonce.calls.compared import beyond_words
 from askonce.calls.endpoint import Body
 from askonce.core.entry import Lookup
-from askonce.core.policy import Permit, Rules, permit
+from askonce.core.policy import UNREPEATABLE, Permit, Rules, permit
 from askonce.frontend.ask import Ask
-from askonce.frontend.auth import Gate, bearer
+from askonce.frontend.auth import Credential, Gate, credential
 from askonce.frontend.deployments import Deployments, Route
 from askonce.frontend.keys import Keys
 from askonce.frontend.upstream import forwarded_headers
@@ -19,7 +19,7 @@ class Question(NamedTuple):
 
     ask: Ask
     route: Route
-    credential: str | None
+    credential: Credential | None
     lookups: list[Lookup]
     allowed: Permit
 
@@ -58,12 +58,14 @@ class Placing:
 
     def place(self, ask: Ask) -> Question:
         """Raises RequestError for a model that cannot be asked."""
-        route = self.deployments.route(ask.model)
+        route = self.deployments.route(ask.model, ask.endpoint.path)
         own_credential = self._own_credential(route)
         forwarded, tenant = self._sharing(ask, route)
         lookups = self.keys.lookups(ask, route, forwarded, tenant, ask.endpoint.parts(ask.body))
         allowed = permit(self.rules, ask.endpoint.name, ask.control)
-        return Question(ask, route, bearer(ask.headers) if own_credential else None, lookups, allowed)
+        if (allowed.read or allowed.write) and not ask.endpoint.repeatable(ask.body):
+            allowed = UNREPEATABLE
+        return Question(ask, route, credential(ask.headers) if own_credential else None, lookups, allowed)
 
     def in_scope(self, question: Question, longest: int) -> Lookup | None:
         """The question's lookup with its scope and its text, where it may be matched by meaning: None where only the
@@ -84,5 +86,5 @@ class Placing:
     def _sharing(self, ask: Ask, route: Route) -> tuple[dict[str, str], str]:
         """The headers that go upstream, and who shares the answer."""
         own_credential = self._own_credential(route)
-        forwarded = forwarded_headers(ask.headers, own_credential=own_credential)
+        forwarded = forwarded_headers(ask, own_credential=own_credential)
         return forwarded, self.gate.tenant(ask.headers, own_credential=own_credential)

@@ -70,8 +70,8 @@ def _render(endpoint: Endpoint, body: Body, form: str, entry: Entry) -> bytes:
 
 
 def _plain_type(entry: Entry) -> str:
-    """A packed vector is sent as the JSON that it is rendered to."""
-    return JSON if entry.media_type == FLOATS else entry.media_type
+    """A packed vector, and what is kept as a stream, are sent as the JSON that they are rendered to."""
+    return JSON if entry.media_type in {FLOATS, SSE} else entry.media_type
 
 
 def _content_type(media_type: str) -> str:

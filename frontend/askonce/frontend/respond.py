@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import struct
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import orjson
 from aiohttp import hdrs, web
@@ -15,6 +16,9 @@ from askonce.frontend.reply import CACHE_NAME, HttpDate, Reply, hit_bytes, hit_h
 SEND_SECONDS: Final = 60.0  # that a client may take none of what is sent to it, as nginx's send_timeout
 _ONE_WRITE: Final = 64 * 1024  # below this, copying head and body together is cheaper than a second system call
 _HTTP_11: Final = (1, 1)
+
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
+"""What an API's clients read an error from, around `message`, `type`, `param` and `code`."""
 
 
 class ReadyResponse(web.StreamResponse):
@@ -57,11 +61,18 @@ def hit(request: web.BaseRequest, reply: Reply, dates: HttpDate, now: float) -> 
     return web.Response(body=reply.body, headers=hit_headers(reply))
 
 
-def refusal(request: web.BaseRequest, error: RequestError) -> web.Response:
+def as_openai(error: dict[str, Any]) -> dict[str, Any]:
+    """Source: https://platform.openai.com/docs/guides/error-codes."""
+    return {"error": error}
+
+
+def refusal(request: web.BaseRequest, error: RequestError, shape: Shape = as_openai) -> web.Response:
     headers = {"Cache-Status": f"{CACHE_NAME}; detail=refused"}
     if error.status == 401:
         headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
-    response = openai_error(error.status, error.message, error.type, error.param, error.code, headers)
+    response = failure(
+        error.status, error.message, error.type, param=error.param, code=error.code, headers=headers, shape=shape
+    )
     if request.content.exception() is not None:
         response.force_close()  # where the next request begins after a broken body is not known
     return response
@@ -88,28 +99,27 @@ def break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:
     transport.abort()
 
 
-def upstream_failure(error: UpstreamError, cache_status: str) -> web.Response:
+def upstream_failure(error: UpstreamError, cache_status: str, shape: Shape) -> web.Response:
     message = f"The provider gave no answer: {error}."
-    return openai_error(error.status, message, "upstream_error", None, None, {"Cache-Status": cache_status})
+    return failure(error.status, message, "upstream_error", headers={"Cache-Status": cache_status}, shape=shape)
 
 
-def broken() -> web.Response:
-    return openai_error(
-        500,
-        "The proxy failed to answer; its log says why.",
-        "server_error",
-        None,
-        None,
-        {"Cache-Status": f"{CACHE_NAME}; detail=failed"},
-    )
+def broken(shape: Shape = as_openai) -> web.Response:
+    said = "The proxy failed to answer; its log says why."
+    return failure(500, said, "server_error", headers={"Cache-Status": f"{CACHE_NAME}; detail=failed"}, shape=shape)
 
 
-def openai_error(
-    status: int, message: str, kind: str, param: str | None, code: str | None, headers: dict[str, str]
+def failure(  # noqa: PLR0913 - an error has as many members
+    status: int,
+    message: str,
+    kind: str,
+    *,
+    param: str | None = None,
+    code: str | None = None,
+    headers: dict[str, str] | None = None,
+    shape: Shape = as_openai,
 ) -> web.Response:
-    """Shape: https://platform.openai.com/docs/guides/error-codes."""
-    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
-    return json_response(body, status, headers)
+    return json_response(shape({"message": message, "type": kind, "param": param, "code": code}), status, headers)
 
 
 def json_response(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

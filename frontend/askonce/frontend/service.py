@@ -246,8 +246,8 @@ class Frontend:
                 observer=observer,
                 clock=wall,
             )
-            for prefix in ("/v1", ""):
-                table["POST", prefix + endpoint.path] = handler.handle
+            for path in endpoint.paths:
+                table["POST", path] = handler.handle
         return Routes(table, self._proxy.max_body_bytes)
 
     def _make_flights(self, rules: Rules, queue: Queue | None) -> Flights:

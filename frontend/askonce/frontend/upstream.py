@@ -4,7 +4,7 @@ aiohttp's exceptions end here: everything above sees UpstreamUnavailable and Ups
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -17,8 +17,10 @@ from askonce.calls.endpoint import Body
 from askonce.config.settings import ProxySettings
 from askonce.core.entry import MEDIA_TYPE
 from askonce.core.errors import UpstreamTimeout, UpstreamUnavailable
-from askonce.frontend.ask import FORWARDED, FORWARDED_WITH_CREDENTIAL, Ask
+from askonce.frontend.ask import WITH_CREDENTIAL, Ask
+from askonce.frontend.auth import Credential
 from askonce.frontend.deployments import Target
+from askonce.frontend.dialects import Way, way
 
 # Hop-by-hop headers (RFC 9110 7.6.1), what we frame ourselves, and what speaks for another host or another cache.
 _NOT_PASSED_ON: Final = frozenset(
@@ -47,12 +49,10 @@ _NOT_PASSED_ON: Final = frozenset(
 )
 
 
-def forwarded_headers(headers: Mapping[str, str], *, own_credential: bool) -> dict[str, str]:
+def forwarded_headers(ask: Ask, *, own_credential: bool) -> dict[str, str]:
     """The client's headers that go upstream, names in lower case: part of the key."""
-    if "OpenAI-Beta" not in headers and not own_credential:
-        return {}  # the usual case, on the path of every hit
-    names = FORWARDED + FORWARDED_WITH_CREDENTIAL if own_credential else FORWARDED
-    return {name.lower(): headers[name] for name in names if name in headers}
+    names = ask.endpoint.headers + WITH_CREDENTIAL if own_credential else ask.endpoint.headers
+    return {name.lower(): ask.headers[name] for name in names if name in ask.headers}
 
 
 class UpstreamAnswer:
@@ -97,19 +97,19 @@ class Upstream:
 
     @asynccontextmanager
     async def asking(
-        self, ask: Ask, target: Target, body: Body, credential: str | None
+        self, ask: Ask, target: Target, body: Body, credential: Credential | None
     ) -> AsyncIterator[UpstreamAnswer]:
         """Asks, and gives the answer once its head has come, whatever its status.
 
         `credential` is the client's own, used only where the deployment has none. Raises UpstreamUnavailable or
         UpstreamTimeout.
         """
-        deployment = target.deployment
+        there = way(target.deployment, target.model, ask.endpoint.path, credential)
         with _translated():
             response = await self._session.post(
-                deployment.api_base + ask.endpoint.path,
+                there.url,
                 data=_form(ask, target, body) if ask.upload else orjson.dumps(_asked(target, body)),
-                headers=_headers(ask, target, credential),
+                headers=_headers(ask, target, there, own_credential=credential is not None),
                 timeout=self._timeout(ask, target),
                 allow_redirects=False,
             )
@@ -152,15 +152,13 @@ def _form(ask: Ask, target: Target, body: Body) -> aiohttp.FormData:
     return form
 
 
-def _headers(ask: Ask, target: Target, credential: str | None) -> CIMultiDict[str]:
+def _headers(ask: Ask, target: Target, there: Way, *, own_credential: bool) -> CIMultiDict[str]:
     deployment = target.deployment
-    own_credential = deployment.api_key is None and credential is not None
-    key = credential if deployment.api_key is None else deployment.api_key.get_secret_value()
-    headers = CIMultiDict(forwarded_headers(ask.headers, own_credential=own_credential))
+    theirs = own_credential and deployment.api_key is None
+    headers = CIMultiDict(there.headers)
+    headers.update(forwarded_headers(ask, own_credential=theirs))
     if ask.upload is None:
         headers["Content-Type"] = "application/json"
-    if key is not None:
-        headers["Authorization"] = f"Bearer {key}"
     if deployment.organization is not None:
         headers["openai-organization"] = deployment.organization
     headers.update(deployment.extra_headers)  # in any case of letters

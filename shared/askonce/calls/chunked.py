@@ -4,7 +4,7 @@ Knows the envelope (head, choices, usage, `[DONE]`); what is inside a choice is 
 Source: OpenAI's API reference, "Chat Completions" and "Completions", streaming parts.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ import orjson
 
 from askonce.calls.checks import check_model, check_stream
 from askonce.calls.deltas import Fold, counted, earliest, indexed, members, once
-from askonce.calls.endpoint import Answer, Body, Compared, Malformed, Uncertain
+from askonce.calls.endpoint import Answer, Body, Compared, Malformed, Uncertain, usual
+from askonce.calls.one_part import OnePart
 from askonce.calls.parsing import read_object, tokens
 from askonce.core.entry import JSON, SSE
 from askonce.core.sse import DONE, SseParser, frame
@@ -40,14 +41,15 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunked:
+class Chunked(OnePart):
     name: str
     path: str
     form: Form
-    multipart: bool = False
-    terminal: bytes = DONE
-    varying: str | None = None
     comparable: bool = True
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return usual(self.path)
 
     def check(self, body: Body) -> None:
         check_model(body)
@@ -57,23 +59,14 @@ class Chunked:
     def streamed(self, body: Body) -> bool:
         return body.get("stream") is True
 
-    def parts(self, body: Body) -> list[Body]:
-        return [body]
-
     def compared(self, body: Body) -> Compared | None:
         return self.form.compared(body)
-
-    def narrow(self, body: Body, missing: Sequence[int]) -> Body:
-        return body
 
     def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
         answer = read_object(payload)
         return [Answer(payload, JSON, tokens(answer.get("usage")))] if self._speaks(answer) else []
 
-    def combine(self, body: Body, kept: Sequence[Answer]) -> tuple[bytes, str]:
-        return kept[0].payload, kept[0].media_type
-
-    def assemble(self, stream: bytes) -> Answer | None:
+    def assemble(self, stream: bytes, room: int) -> Answer | None:
         """As the protocol says. A stream without usage serves streams only, and is kept to the byte: what a plain
         answer would have counted is not known.
         """

@@ -8,29 +8,27 @@ float32 (media type FLOATS). Source: OpenAI's API reference, "Embeddings".
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Never
+from typing import Any, Final
 
 import orjson
 
 from askonce.calls.checks import check_model
-from askonce.calls.endpoint import Answer, Body, Malformed
+from askonce.calls.endpoint import Answer, Body, Malformed, usual
+from askonce.calls.one_part import OnePart
 from askonce.calls.parsing import read_object, tokens
 from askonce.core.entry import FLOATS, JSON
 from askonce.core.errors import bad_request
-from askonce.core.sse import DONE
 from askonce.core.wire import floats, unpack_floats
 
 _MOST_ITEMS: Final = 2048  # OpenAI's own limit
 
 
 @dataclass(frozen=True, slots=True)
-class Embeddings:
+class Embeddings(OnePart):
     name: str = "embedding"
     path: str = "/embeddings"
-    multipart: bool = False
-    terminal: bytes = DONE
+    paths: tuple[str, ...] = usual("/embeddings")
     varying: str | None = "input"
-    comparable: bool = False
 
     def check(self, body: Body) -> None:
         check_model(body)
@@ -43,14 +41,8 @@ class Embeddings:
             return
         raise bad_request("input must be a text, a list of texts, a list of tokens, or a list of such lists", "input")
 
-    def streamed(self, body: Body) -> bool:
-        return False
-
     def parts(self, body: Body) -> list[Body]:
         return [{**body, "input": item} for item in _items(body["input"])]
-
-    def compared(self, body: Body) -> None:
-        return None
 
     def narrow(self, body: Body, missing: Sequence[int]) -> Body:
         items = _items(body["input"])
@@ -73,21 +65,6 @@ class Embeddings:
         if counted:
             whole["usage"] = _sum(counted)
         return orjson.dumps(whole), JSON
-
-    def assemble(self, stream: bytes) -> Never:
-        raise Malformed("embeddings are not streamed")
-
-    def complete(self, stream: bytes) -> bool:
-        return False
-
-    def with_usage(self, body: Body) -> Body:
-        return body
-
-    def only_usage(self, data: bytes) -> bool:
-        return False
-
-    def frames(self, kept: Answer, body: Body) -> Never:
-        raise Malformed("embeddings are not streamed")
 
 
 def _items(given: Any) -> list[Any]:

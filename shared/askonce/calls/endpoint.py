@@ -47,7 +47,17 @@ class Endpoint(Protocol):
 
     @property
     def path(self) -> str:
-        """Below the API base, such as "/chat/completions"."""
+        """Below the provider's API base, such as "/chat/completions"."""
+        ...
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where clients find it, such as "/v1/chat/completions" and "/chat/completions"."""
+        ...
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The client's headers that go upstream and are part of the key, as the API writes them; all others stay."""
         ...
 
     @property
@@ -66,6 +76,11 @@ class Endpoint(Protocol):
         ...
 
     @property
+    def whole_in_stream(self) -> bool:
+        """Whether an entry that was kept as a stream tells the plain answer too: `combine` takes it out."""
+        ...
+
+    @property
     def terminal(self) -> bytes:
         """Bytes that stand in the last event of a whole stream, such as b"[DONE]"."""
         ...
@@ -75,6 +90,12 @@ class Endpoint(Protocol):
         ...
 
     def streamed(self, body: Body) -> bool: ...
+
+    def repeatable(self, body: Body) -> bool:
+        """Whether the same body asks the same question another time. False where its answer hangs on what others have
+        done meanwhile, or where asking does something; such a request passes the cache by.
+        """
+        ...
 
     def parts(self, body: Body) -> list[Body]:
         """The body as one body per lookup: what each part's key is made from."""
@@ -99,11 +120,12 @@ class Endpoint(Protocol):
         """The answer to the whole `body` from one kept answer per part: bytes and content type."""
         ...
 
-    def assemble(self, stream: bytes) -> Answer | None:
+    def assemble(self, stream: bytes, room: int) -> Answer | None:
         """A complete SSE stream (terminal event seen) as the answer that the same request without streaming gets.
 
-        Where the stream lacks what that answer must have (usage), the answer is the stream itself, with media type
-        text/event-stream. None: nothing in it. Raises Uncertain, Malformed.
+        Where the stream lacks what that answer must have (usage), or where streams are replayed as they came, the
+        answer is the stream itself, with media type text/event-stream; the latter only while it is no longer than
+        `room` bytes. None: nothing in it. Raises Uncertain, Malformed.
         """
         ...
 
@@ -124,3 +146,12 @@ class Endpoint(Protocol):
     def frames(self, kept: Answer, body: Body) -> bytes:
         """A kept answer as an SSE stream for a client that sent `body`; `assemble` of it gives the answer back."""
         ...
+
+    def refusal(self, error: Body) -> Body:
+        """An error of the proxy's own (`message`, `type`, `param`, `code`) as the body that this API's clients read."""
+        ...
+
+
+def usual(path: str) -> tuple[str, str]:
+    """A route's two addresses: OpenAI's, and LiteLLM's for clients whose base URL has no /v1."""
+    return f"/v1{path}", path

@@ -4,14 +4,14 @@ The body is the form's text fields, repeated ones as lists, and `file`, the SHA-
 Source: OpenAI's API reference, "Create transcription" and its stream events.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
 from askonce.calls.checks import check_model
-from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain
+from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain, usual
+from askonce.calls.one_part import OnePart
 from askonce.calls.parsing import read_object, tokens
 from askonce.core.entry import JSON, Usage
 from askonce.core.errors import bad_request
@@ -26,13 +26,12 @@ _NO_SUBTITLES: Final = (b"", b"WEBVTT")
 
 
 @dataclass(frozen=True, slots=True)
-class Transcription:
+class Transcription(OnePart):
     name: str = "transcription"
     path: str = "/audio/transcriptions"
+    paths: tuple[str, ...] = usual("/audio/transcriptions")
     multipart: bool = True
     terminal: bytes = _ENDED.encode()
-    varying: str | None = None
-    comparable: bool = False
 
     def check(self, body: Body) -> None:
         check_model(body)
@@ -50,12 +49,6 @@ class Transcription:
         apart = self.streamed(body) and body.get("response_format", "json") != "json"
         return [{**body, "streamed": True} if apart else body]
 
-    def compared(self, body: Body) -> None:
-        return None
-
-    def narrow(self, body: Body, missing: Sequence[int]) -> Body:
-        return body
-
     def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
         """Kept to the byte, with the type that it came with."""
         if media_type != JSON and body.get("response_format", "json") not in _JSON_FORMATS:
@@ -68,10 +61,7 @@ class Transcription:
             raise Malformed("a transcription without a text")
         return [Answer(payload, JSON, _tokens(answer))] if said else []
 
-    def combine(self, body: Body, kept: Sequence[Answer]) -> tuple[bytes, str]:
-        return kept[0].payload, kept[0].media_type
-
-    def assemble(self, stream: bytes) -> Answer | None:
+    def assemble(self, stream: bytes, room: int) -> Answer | None:
         """The last event holds all that the others told. Where an event tells more, as those of a transcription with
         speakers do, it is not certain what the plain answer would be.
         """
@@ -93,12 +83,6 @@ class Transcription:
         except Malformed:
             return False
         return bool(events) and events[-1].get("type") == _ENDED
-
-    def with_usage(self, body: Body) -> Body:
-        return body
-
-    def only_usage(self, data: bytes) -> bool:
-        return False
 
     def frames(self, kept: Answer, body: Body) -> bytes:
         answer = (

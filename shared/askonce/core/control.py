@@ -1,7 +1,8 @@
 """What a request says about caching: the `cache` object of LiteLLM and the `Cache-Control` header of RFC 9111.
 
-Source of the names: LiteLLM's page "Caching", part "Dynamic Cache Controls"; RFC 9111 section 5.2.1. Where both
-speak, the object wins, name by name. Unknown names are ignored; a known name with a wrong value is an error.
+Source of the names: LiteLLM's page "Caching", part "Dynamic Cache Controls"; RFC 9111 section 5.2.1. The object's names
+are directives of the header too, as RFC 9111 5.2.3 lets a cache add its own. Where both speak, the object wins, name by
+name. Unknown names are ignored; a known name with a wrong value is an error.
 """
 
 from dataclasses import dataclass, replace
@@ -43,27 +44,51 @@ def read_controls(body: Any, header: str | None) -> CacheControl:
 
 
 def _from_header(header: str) -> CacheControl:
+    """A directive that is not understood is ignored (RFC 9111 5.2). Of `max-age` and the object's names for it, the
+    last counts; they are one thing.
+    """
     controls = NOTHING
     for part in header.split(","):
         name, _, value = part.strip().partition("=")
-        match name.strip().lower():
-            case "no-cache":
-                controls = replace(controls, no_cache=True)
-            case "no-store":
-                controls = replace(controls, no_store=True)
-            case "only-if-cached":
-                controls = replace(controls, only_if_cached=True)
-            case "max-age":
-                controls = replace(controls, max_age=_delta_seconds(value))
-            case _:
-                pass  # RFC 9111 5.2: a directive that is not understood is ignored
+        controls = _directed(controls, name.strip().lower(), value.strip().strip('"'))
     return controls
 
 
-def _delta_seconds(value: str) -> float:
-    digits = value.strip().strip('"')
+def _directed(controls: CacheControl, name: str, value: str) -> CacheControl:
+    match name:
+        case "no-cache":
+            return replace(controls, no_cache=True)
+        case "no-store":
+            return replace(controls, no_store=True)
+        case "use-cache":
+            return replace(controls, use_cache=True)
+        case "only-if-cached":
+            return replace(controls, only_if_cached=True)
+        case "max-age" | "s-maxage" | "s-max-age":
+            return replace(controls, max_age=_delta_seconds(name, value))
+        case "ttl":
+            return replace(controls, ttl=_delta_seconds(name, value))
+        case "namespace":
+            return replace(controls, namespace=_namespace(value, "Cache-Control"))
+        case "similarity-threshold":
+            return replace(controls, similarity=_fraction(value))
+        case _:
+            return controls
+
+
+def _fraction(value: str) -> float:
+    try:
+        share = float(value) if value.isascii() else -1.0
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise bad_request("similarity-threshold takes a number from 0 to 1", "Cache-Control")
+    return share
+
+
+def _delta_seconds(name: str, digits: str) -> float:
     if not (digits.isascii() and digits.isdigit()):
-        raise bad_request("max-age takes a whole number of seconds", "Cache-Control")
+        raise bad_request(f"{name} takes a whole number of seconds", "Cache-Control")
     # RFC 9111 1.2.2: a number too large for the receiver is taken as a very large one
     significant = digits.lstrip("0")
     return float(significant or 0) if len(significant) <= len(str(_LONGEST)) else float(_LONGEST)
@@ -80,10 +105,10 @@ def _from_object(body: Any, controls: CacheControl) -> CacheControl:
         max_age=max_age,
         no_cache=_flag(body, "no-cache", default=controls.no_cache),
         no_store=_flag(body, "no-store", default=controls.no_store),
-        use_cache=_flag(body, "use-cache", default=False),
+        use_cache=_flag(body, "use-cache", default=controls.use_cache),
         only_if_cached=controls.only_if_cached,
-        namespace=_namespace(body.get("namespace")),
-        similarity=_share(body, "similarity-threshold"),
+        namespace=_namespace(body.get("namespace"), "cache.namespace") or controls.namespace,
+        similarity=max(_share(body, "similarity-threshold"), controls.similarity),
     )
 
 
@@ -114,9 +139,9 @@ def _flag(body: dict[str, Any], name: str, *, default: bool) -> bool:
     return value
 
 
-def _namespace(value: Any) -> str:
+def _namespace(value: Any, param: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or not NAMESPACE.fullmatch(value):
-        raise bad_request("cache.namespace must be 1 to 128 characters of A-Z a-z 0-9 . _ : -", "cache.namespace")
+        raise bad_request("a namespace must be 1 to 128 characters of A-Z a-z 0-9 . _ : -", param)
     return value

@@ -21,6 +21,7 @@ class Why(StrEnum):
     NO_CACHE = "no-cache"
     NO_STORE = "no-store"
     TTL_ZERO = "ttl-zero"
+    UNREPEATABLE = "unrepeatable"  # the same request would ask something else another time
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def permit(rules: Rules, call_type: str, control: CacheControl) -> Permit:
 
 
 PERMITTED = Permit(read=True, write=True)
+UNREPEATABLE = Permit(read=False, write=False, why=Why.UNREPEATABLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ How to make it fail: `scripts`.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from askonce.core.errors import RequestError, bad_request
 from askonce.core.sse import frame
 from askonce.toy import chat, scripts, speech, text
 from askonce.toy.chat import Choice, Stamp
+from askonce.toy.kinds import KINDS, Kind
 
 Body = dict[str, Any]
 
@@ -86,6 +88,8 @@ class Toy:
         app.router.add_get("/toy/calls", self._count)
         for path in _ROUTES:
             app.router.add_post(path, self._talk)
+        for kind in KINDS:
+            app.router.add_post(kind.path, partial(self._say, kind))
         return app
 
     @web.middleware
@@ -133,7 +137,20 @@ class Toy:
             answer = scripts.whole(model, orjson.dumps(route.answer(body, said, stamp)))
             return await self._whole(request, model, answer, _JSON)
         chunks = _with_usage(route, body, said, list(route.chunks(body, said, stamp)))
-        return await self._stream(request, model, scripts.events(model, [orjson.dumps(one) for one in chunks]))
+        return await self._stream(
+            request, model, map(frame, scripts.events(model, [orjson.dumps(one) for one in chunks]))
+        )
+
+    async def _say(self, kind: Kind, request: web.Request) -> web.StreamResponse:
+        body = await _json(request)
+        kind.check(body)
+        model = str(body["model"])
+        await self._think(model)
+        stamp = self._stamp(kind.prefix, model)
+        if kind.events is None or body.get("stream") is not True:
+            payload, content_type = kind.answer(body, stamp)
+            return await self._whole(request, model, scripts.whole(model, payload), content_type)
+        return await self._stream(request, model, scripts.frames(model, list(kind.events(body, stamp))))
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
         body = await _json(request)
@@ -151,7 +168,7 @@ class Toy:
         words = speech.heard(form, file or b"")
         if speech.streamed(form):
             events = [orjson.dumps(event) for event in speech.events(file or b"", words)]
-            return await self._stream(request, model, events)
+            return await self._stream(request, model, map(frame, events))
         return await self._whole(request, model, *speech.transcript(form, file or b"", words))
 
     async def _models(self, _request: web.Request) -> web.Response:
@@ -182,11 +199,11 @@ class Toy:
         _hang_up(request)
         return response
 
-    async def _stream(self, request: web.Request, model: str, events: Sequence[bytes]) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, model: str, events: Iterable[bytes]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
         for event in events:
-            await response.write(frame(event))
+            await response.write(event)
             await asyncio.sleep(self._pace)
         if model == scripts.BROKEN:
             _hang_up(request)

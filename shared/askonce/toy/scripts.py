@@ -68,3 +68,13 @@ def events(model: str, chunks: Sequence[bytes]) -> list[bytes]:
     if model == _MALFORMED:
         return [*chunks[:middle], chunks[middle][: len(chunks[middle]) // 2], *chunks[middle + 1 :], DONE]
     return [*chunks, DONE]
+
+
+def frames(model: str, events: Sequence[bytes]) -> list[bytes]:
+    """The frames of a stream whose end is one of its own events; those that break end in the middle."""
+    middle = len(events) // 2
+    if model in {_TRUNCATED, BROKEN}:
+        return list(events[:middle])
+    if model == _MALFORMED:
+        return [*events[:middle], events[middle][: len(events[middle]) // 2] + b"\n\n", *events[middle + 1 :]]
+    return list(events)

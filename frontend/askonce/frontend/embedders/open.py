@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from askonce.calls.embeddings import EMBEDDINGS
 from askonce.config.settings import Settings
 from askonce.core.errors import ConfigError, RequestError
 from askonce.frontend.deployments import Deployments
@@ -36,7 +37,7 @@ def open_embedder(settings: Settings, upstream: Upstream, deployments: Deploymen
     if semantic.local_model is not None:
         return _open_local(semantic.local_model, settings.source, key)
     try:
-        return Remote(deployments.route(semantic.embedding_model), upstream)
+        return Remote(deployments.route(semantic.embedding_model, EMBEDDINGS.path), upstream)
     except RequestError as error:
         wrong = NotServed if error.status == 400 else ConfigError
         raise wrong(settings.source, key, error.message) from None

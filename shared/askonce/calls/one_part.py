@@ -1,0 +1,57 @@
+"""What most routes have in common: a request is one question, and its answer is kept whole. Knows no API."""
+
+from collections.abc import Sequence
+
+from askonce.calls.endpoint import Answer, Body, Compared, Malformed
+from askonce.core.sse import DONE
+
+
+class OnePart:
+    """The members of an Endpoint for a route whose requests are one part each, sent as JSON, and answered whole: a
+    route says only in what it differs.
+    """
+
+    __slots__ = ()
+
+    multipart: bool = False
+    varying: str | None = None
+    comparable: bool = False
+    whole_in_stream: bool = False
+    terminal: bytes = DONE
+    headers: tuple[str, ...] = ("OpenAI-Beta",)
+
+    def repeatable(self, body: Body) -> bool:
+        return True
+
+    def streamed(self, body: Body) -> bool:
+        return False
+
+    def parts(self, body: Body) -> list[Body]:
+        return [body]
+
+    def compared(self, body: Body) -> Compared | None:
+        return None
+
+    def narrow(self, body: Body, missing: Sequence[int]) -> Body:
+        return body
+
+    def combine(self, body: Body, kept: Sequence[Answer]) -> tuple[bytes, str]:
+        return kept[0].payload, kept[0].media_type
+
+    def assemble(self, stream: bytes, room: int) -> Answer | None:
+        raise Malformed("this route is not streamed")
+
+    def complete(self, stream: bytes) -> bool:
+        return False
+
+    def with_usage(self, body: Body) -> Body:
+        return body
+
+    def only_usage(self, data: bytes) -> bool:
+        return False
+
+    def frames(self, kept: Answer, body: Body) -> bytes:
+        raise Malformed("this route is not streamed")
+
+    def refusal(self, error: Body) -> Body:
+        return {"error": error}
