@@ -1,8 +1,8 @@
-"""Routes of the toy whose answers are made by one function each, whole or as events. A row is a route."""
+"""A route of the toy whose answers are made by one function, whole or as events."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from askonce.toy.chat import Stamp
 
@@ -20,6 +20,3 @@ class Kind:
     check: Callable[[Said], None]
     answer: Callable[[Said, Stamp], tuple[bytes, str]]
     events: Callable[[Said, Stamp], Iterable[bytes]] | None = None
-
-
-KINDS: Final[tuple[Kind, ...]] = ()

@@ -21,7 +21,7 @@ from askonce.core.errors import RequestError, bad_request
 from askonce.core.sse import frame
 from askonce.toy import chat, scripts, speech, text
 from askonce.toy.chat import Choice, Stamp
-from askonce.toy.kinds import KINDS, Kind
+from askonce.toy.kinds import Kind
 
 Body = dict[str, Any]
 
@@ -61,6 +61,8 @@ _ROUTES: Final = {
     ),
 }
 
+_KINDS: Final[tuple[Kind, ...]] = ()
+
 
 class Toy:
     """The provider. `latency` and `slow` are seconds before the first byte, the latter of the model `toy-slow`;
@@ -88,7 +90,7 @@ class Toy:
         app.router.add_get("/toy/calls", self._count)
         for path in _ROUTES:
             app.router.add_post(path, self._talk)
-        for kind in KINDS:
+        for kind in _KINDS:
             app.router.add_post(kind.path, partial(self._say, kind))
         return app
 
