@@ -4,7 +4,7 @@ aiohttp's exceptions end here: everything above sees UpstreamUnavailable and Ups
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 from aiohttp import hdrs
 from multidict import CIMultiDict
+from yarl import URL
 
 from askonce.calls.endpoint import Body
 from askonce.config.settings import ProxySettings
@@ -105,12 +106,32 @@ class Upstream:
         UpstreamTimeout.
         """
         there = way(target.deployment, target.model, ask.endpoint.path, credential)
+        headers = _headers(ask, target, there, own_credential=credential is not None)
+        data = _form(ask, target, body) if ask.upload else orjson.dumps(_asked(target, body))
+        sending = self.sending(
+            hdrs.METH_POST, there.url, headers=headers, data=data, timeout=self._timeout(ask, target)
+        )
+        async with sending as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def sending(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        headers: Mapping[str, str],
+        data: "aiohttp.FormData | bytes | AsyncIterable[bytes] | None" = None,
+        patience: aiohttp.ClientTimeout | None = None,
+    ) -> AsyncIterator[UpstreamAnswer]:
+        """Sends one request as it is given, and gives the answer once its head has come. The raised are as above."""
         with _translated():
-            response = await self._session.post(
-                there.url,
-                data=_form(ask, target, body) if ask.upload else orjson.dumps(_asked(target, body)),
-                headers=_headers(ask, target, there, own_credential=credential is not None),
-                timeout=self._timeout(ask, target),
+            response = await self._session.request(
+                method,
+                url,
+                data=data,
+                headers=headers,
+                timeout=patience or aiohttp.ClientTimeout(total=self._total, sock_connect=self._connect),
                 allow_redirects=False,
             )
         try:
@@ -118,7 +139,7 @@ class Upstream:
         finally:
             response.close() if not response.content.at_eof() else response.release()
 
-    def _timeout(self, ask: Ask, target: Target) -> aiohttp.ClientTimeout:
+    def _patience(self, ask: Ask, target: Target) -> aiohttp.ClientTimeout:
         deployment = target.deployment
         asked = ask.body.get("timeout")
         total = deployment.stream_timeout if ask.streamed else None
