@@ -108,10 +108,8 @@ class Upstream:
         there = way(target.deployment, target.model, ask.endpoint.path, credential)
         headers = _headers(ask, target, there, own_credential=credential is not None)
         data = _form(ask, target, body) if ask.upload else orjson.dumps(_asked(target, body))
-        sending = self.sending(
-            hdrs.METH_POST, there.url, headers=headers, data=data, timeout=self._timeout(ask, target)
-        )
-        async with sending as answer:
+        patience = self._patience(ask, target)
+        async with self.sending(hdrs.METH_POST, there.url, headers=headers, data=data, patience=patience) as answer:
             yield answer
 
     @asynccontextmanager
