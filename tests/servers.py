@@ -48,6 +48,8 @@ def valkey_binary() -> str | None:
 class Child:
     """One server on one port, which it keeps when it is started again."""
 
+    start_within = 15.0  # seconds
+
     def __init__(self, folder: Path, port: int | None) -> None:
         self.folder = folder
         self.port = free_port() if port is None else port
@@ -75,7 +77,7 @@ class Child:
             self._process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment()
             )
-        until = time.monotonic() + 15
+        until = time.monotonic() + self.start_within
         while time.monotonic() < until and self._process.poll() is None:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=2) as link:
                 if self.greeted(link):

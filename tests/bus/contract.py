@@ -8,10 +8,11 @@ import pytest
 from askonce.core import wire
 from askonce.core.errors import BusRefused, BusUnavailable
 from askonce.core.events import Answered, Deleted, Superseded
+from tests.bus.flushing import FlushContract
 from tests.bus.kit import NOW, Ears, World, answer, drained, entry, gather, insist, key, pends, until
 
 
-class BusContract:
+class BusContract(FlushContract):
     async def test_an_answer_comes_as_it_was_published_and_goes_when_acknowledged(self, world: World) -> None:
         publisher, consumer = await world.publisher(), await world.consumer()
         event = Answered("one", NOW, (entry(1, b"\x00\xff"), entry(2)))

@@ -6,7 +6,7 @@ from askonce.bus.local import LocalBus
 from askonce.bus.protocols import Consumer, Publisher
 from askonce.core.errors import BusUnavailable
 from tests.bus.contract import BusContract
-from tests.bus.kit import Ears, answer
+from tests.bus.kit import NOW, Ears, answer
 
 
 class LocalWorld:
@@ -39,7 +39,8 @@ async def test_a_disconnected_bus_refuses_and_a_reconnection_is_a_gap(world):
     await publisher.listen(ears.hear, ears.miss)
     world.bus.disconnect()
     publisher.tell(answer(1))
-    for refused in (publisher.publish(answer(1)), publisher.ping(), consumer.answered(1, 0), consumer.pending()):
+    refusals = (publisher.publish(answer(1)), publisher.ping(), publisher.flush("", NOW, within=1))
+    for refused in (*refusals, consumer.answered(1, 0), consumer.pending()):
         with pytest.raises(BusUnavailable):
             await refused
     assert not publisher.connected

@@ -11,7 +11,7 @@ from askonce.bus.confirmations import Confirmations
 from askonce.bus.tombstones import Graveyard
 from askonce.bus.trips import RoundTrips
 from askonce.core.errors import BusUnavailable
-from askonce.core.events import Deleted
+from askonce.core.events import Deleted, Flushed
 from askonce.core.key import CacheKey
 from tests.bus.kit import key
 
@@ -38,6 +38,29 @@ def test_the_latest_deletion_counts_in_whatever_order_they_come(deletions):
         assert graveyard.at(key(number)) == max((at for one, at in deletions if one == number), default=None)
 
 
+def test_a_flush_is_a_deletion_of_all_that_its_proxy_kept_and_is_not_forgotten():
+    graveyard = Graveyard(AGE)
+    graveyard.flush(Flushed("team", 1000.0))
+    graveyard.bury(Deleted((key(1, "team"), key(2, "team")), 900.0), now=1000.0)
+    graveyard.bury(Deleted((key(2, "team"),), 1050.0), now=1050.0)
+    assert [graveyard.at(key(number, "team"), "team") for number in range(4)] == [1000.0, 1000.0, 1050.0, 1000.0]
+    assert graveyard.at(key(2, "team"), "") == 1050.0
+    assert graveyard.at(key(3, "team"), "") is None
+    graveyard.bury(Deleted((key(4),), 9000.0), now=9000.0)
+    graveyard.flush(Flushed("team", 999.0))
+    assert (graveyard.at(key(3, "team")), graveyard.at(key(3, "team2")), len(graveyard)) == (1000.0, None, 1)
+
+
+async def test_who_expects_everybody_notes_everybody():
+    confirmations = Confirmations()
+    with confirmations.expect() as expected:
+        confirmations.confirm("a", 7)
+        confirmations.confirm("b", 8)
+        async with asyncio.timeout(20):
+            await expected.wait({"a": 7, "b": 8})
+            await expected.wait({})
+
+
 async def test_a_confirmation_counts_for_its_sequence_and_earlier_ones_even_before_they_are_known():
     confirmations = Confirmations()
     with confirmations.expect(["a", "b"]) as expected:
@@ -61,6 +84,19 @@ def test_a_key_of_any_namespace_is_one_token_of_a_subject():
     assert subject.count(".") == 2
     assert not set(subject) & set(":*> ")
     assert names.token(CacheKey("a", "f" * 64)) != names.token(CacheKey("", "f" * 64))
+
+
+def test_no_flush_stands_where_a_key_is_deleted():
+    subject = names.flushed("team:a.b")
+    assert subject.startswith(f"{names.FLUSHES}.")
+    assert subject.count(".") == 3
+    assert not set(subject) & set(":*> ")
+    assert len({names.flushed(one) for one in ("", "team", "team:a")}) == 3
+
+
+def test_a_listener_is_known_by_its_description():
+    assert names.listener(names.description("x")) == "x"
+    assert [names.listener(one) for one in (None, "", "somebody else's")] == [None] * 3
 
 
 class Way:

@@ -18,6 +18,7 @@ from askonce.bus.streams import ensure_streams
 from askonce.config.settings import ProxySettings
 from askonce.core import wire
 from askonce.core.errors import BusUnavailable
+from askonce.core.events import Answered, Deleted, Flushed
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from tests.bus.kit import NOW, Ears, answer, drained, gather, key, until
@@ -97,8 +98,14 @@ async def test_both_roles_can_do_their_work_whoever_comes_first(server, first):
     await asked
     await consumer.tombstones.refresh()
     assert consumer.tombstones.at(key(1)) == NOW
+    await publisher.flush("team", NOW, within=20)
+    assert Flushed("team", NOW) in ears.events
+    await (await gather(consumer.deleted, 1))[0].ack()
     await drained(consumer)
-    await until(lambda: len(ears.events) == 2)
+    late = await frontend(server)
+    await late.listen(ears.hear, ears.miss)
+    assert {type(one) for one in ears.events} == {Answered, Deleted, Flushed}
+    await late.close()
     await publisher.close()
     await consumer.close()
 
@@ -143,6 +150,7 @@ async def test_a_frontend_can_neither_take_from_the_queue_nor_confirm(server):
         f"$JS.API.CONSUMER.MSG.NEXT.{names.STREAM}.disk",
         f"$JS.API.CONSUMER.MSG.NEXT.{names.TOMBSTONE_STREAM}.disk",
         f"$JS.API.CONSUMER.DELETE.{names.STREAM}.disk",
+        f"$JS.API.CONSUMER.DELETE.{names.TOMBSTONE_STREAM}.disk",
         f"$JS.API.STREAM.MSG.GET.{names.STREAM}",
         f"$JS.API.STREAM.PURGE.{names.STREAM}",
         f"$JS.API.STREAM.DELETE.{names.STREAM}",
@@ -164,6 +172,8 @@ async def test_a_writer_can_neither_answer_nor_delete_nor_tell(server):
         names.answered("disk"),
         names.TOLD,
         names.tombstone(key(1)),
+        names.flushed(""),
+        names.HEARD,
         f"$JS.API.STREAM.PURGE.{names.STREAM}",
         f"$JS.API.STREAM.DELETE.{names.STREAM}",
         f"$JS.API.STREAM.DELETE.{names.DEAD_STREAM}",

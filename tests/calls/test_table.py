@@ -11,6 +11,10 @@ def test_every_row_is_one_route():
         ("text_completion", "/completions", False),
         ("embedding", "/embeddings", False),
         ("transcription", "/audio/transcriptions", True),
+        ("rerank", "/rerank", False),
+        ("speech", "/audio/speech", False),
+        ("responses", "/responses", False),
+        ("anthropic_messages", "/messages", False),
     ]
     assert frozenset(row.name for row in rows) == CALL_TYPES
 
@@ -19,9 +23,9 @@ def test_every_row_is_one_route():
     ("names", "known", "unknown"),
     [
         ([], set(), []),
-        (["acompletion", "atext_completion", "aembedding", "atranscription"], CALL_TYPES, []),
+        ([f"a{name}" for name in sorted(CALL_TYPES)], CALL_TYPES, []),
         (["completion", "acompletion"], {"completion"}, []),
-        (["rerank", "arerank", "embedding"], {"embedding"}, ["rerank", "arerank"]),
+        (["rerank", "arerank", "embedding", "ocr"], {"rerank", "embedding"}, ["ocr"]),
         (["aacompletion", "", "a", "Completion"], set(), ["aacompletion", "", "a", "Completion"]),
     ],
 )

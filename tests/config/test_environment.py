@@ -149,13 +149,13 @@ modle_list: []
 """
     assert read(text, ASKONCE_PROT="1").ignored == (
         "ASKONCE_PROT: not known",
-        "litellm_settings.drop_params: not built yet",
+        "litellm_settings.drop_params: requests are never rewritten",
         "litellm_settings.callbacks: not built yet; /metrics is always served",
         "litellm_settings.cahce: not known",
-        "general_settings.database_url: not built yet",
+        "general_settings.database_url: not built yet: virtual keys",
         "general_settings.databse_url: not known",
-        "router_settings.num_retries: not built yet",
-        "router_settings.routing_strategy: not built yet",
+        "router_settings.num_retries: not built yet: retries and fallbacks",
+        "router_settings.routing_strategy: not built yet: load balancing",
         "router_settings.num_retrys: not known",
         "include: not built yet",
         "modle_list: not known",

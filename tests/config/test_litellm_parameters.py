@@ -90,4 +90,4 @@ def test_credentials_of_google_in_dotenv_are_there_for_its_library(read):
 
 def test_user_key_ttl_is_told_as_not_built(read):
     text = page("user_key_ttl.yaml").replace("<your-number>", "30")
-    assert read(text).ignored == ("general_settings.user_api_key_cache_ttl: not built yet",)
+    assert read(text).ignored == ("general_settings.user_api_key_cache_ttl: not built yet: virtual keys",)

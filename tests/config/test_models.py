@@ -44,11 +44,11 @@ def test_provider_model_and_base(read, params, provider, model, base):
 @pytest.mark.parametrize(
     ("params", "why"),
     [
-        ("model: azure/x\napi_base: http://a", "provider azure is not built yet"),
-        ("model: azure/x\napi_base: os.environ/AZURE_API_BASE", "provider azure is not built yet"),
-        ("model: anthropic/claude", "provider anthropic is not built yet"),
+        ("model: azure/x", "api_base is missing"),
+        ("model: azure/x\napi_base: os.environ/AZURE_API_BASE", "AZURE_API_BASE is not set"),
         ("model: bedrock/x", "provider bedrock is not built yet"),
-        ("model: x\ncustom_llm_provider: azure", "provider azure is not built yet"),
+        ("model: bedrock/x\napi_key: os.environ/K", "provider bedrock is not built yet"),
+        ("model: x\ncustom_llm_provider: vertex_ai", "provider vertex_ai is not built yet"),
         ("model: acme/x", "provider acme is not known; for a server that speaks OpenAI's API, set api_base"),
         ("model: hosted_vllm/x", "api_base is missing"),
         ("model: gpt-4o\napi_key: os.environ/TEAM_KEY", "TEAM_KEY is not set"),
@@ -111,11 +111,12 @@ def test_base_from_the_environment(read, environ, base):
 
 
 def test_an_unused_reference_is_no_reason_to_refuse(read):
-    settings = read(entry("model: gpt-4o\nrpm: os.environ/RPM\napi_version: os.environ/V"))
+    settings = read(entry("model: gpt-4o\nrpm: os.environ/RPM\napi_version: os.environ/V\nazure_ad_token: t"))
     assert only(settings).unsupported is None
     assert settings.ignored == (
-        "model_list[].litellm_params.rpm: not built yet",
-        "model_list[].litellm_params.api_version: not built yet",
+        "model_list[].litellm_params.rpm: not built yet: load balancing",
+        "model_list[].litellm_params.api_version: only for azure",
+        "model_list[].litellm_params.azure_ad_token: only for azure",
     )
 
 
@@ -161,13 +162,15 @@ def test_one_name_twice_is_a_group_and_its_settings_are_told_once(read):
     two = entry("model: openai/b\nrpm: 2").split("\n", 1)[1]
     settings = read(one + two)
     assert [(d.pattern, d.model) for d in settings.deployments] == [("m", "a"), ("m", "b")]
-    assert settings.ignored == ("model_list[].litellm_params.rpm: not built yet",)
+    assert settings.ignored == ("model_list[].litellm_params.rpm: not built yet: load balancing",)
 
 
 def test_wildcards(read):
     assert only(read(entry('model: "openai/*"', "openai/*"))).pattern == "openai/*"
     assert only(read(entry('model: "*"', "*"))).unsupported is None
-    assert "not built yet" in only(read(entry('model: "openai/gpt-*"', "gpt-*"))).unsupported
+    assert only(read(entry('model: "openai/gpt-*"', "gpt-*"))).unsupported is None
+    assert only(read(entry("model: openai/*", "gpt-4o"))).unsupported is None
+    assert only(read(entry("model: openai/*-*", "gpt-*"))).unsupported == "model has more stars than model_name"
 
 
 def test_without_a_file_the_clients_own_key_goes_to_openai(read):
@@ -191,6 +194,11 @@ def test_clients_of_a_master_key_have_no_key_to_forward(read):
     assert secret(only(settings).api_key) == "sk-env"
 
 
-def test_model_info_and_unknown_members_are_told(read):
-    settings = read("model_list: [{model_name: m, litellm_params: {model: x}, model_info: {id: 1}, modle: 2}]")
-    assert settings.ignored == ("model_list[].model_info: not built yet", "model_list[].modle: not known")
+@pytest.mark.parametrize("known", [1, "gpt-4o-eu", 2.5, None])
+def test_model_info_is_kept_as_it_was_written_and_unknown_members_are_told(read, known):
+    info = {"id": known, "base_model": "os.environ/NOBODY", "tags": ["a"], "since": "2024-01-02"}
+    written = str(info).replace("None", "null").replace("'2024-01-02'", "2024-01-02")
+    settings = read(f"model_list: [{{model_name: m, litellm_params: {{model: x}}, model_info: {written}, modle: 2}}]")
+    assert only(settings).model_info == info
+    assert only(settings).unsupported is None
+    assert settings.ignored == ("model_list[].modle: not known",)

@@ -81,7 +81,7 @@ def embedded_by(name: str) -> str:
         ("mine", model("mine", "model: hosted_vllm/bge, api_base: 'http://v'")),
         ("mine", model("mine", "model: bge, api_base: 'http://v'")),
         # one member that can be asked is enough
-        ("mine", f"{model('mine', 'model: azure/x')}, {model('mine', 'model: x, api_key: k')}"),
+        ("mine", f"{model('mine', 'model: bedrock/x')}, {model('mine', 'model: x, api_key: k')}"),
     ],
 )
 def test_a_model_of_the_list(read, name, models):
@@ -94,14 +94,14 @@ def test_a_model_of_the_list(read, name, models):
 @pytest.mark.parametrize(
     ("models", "environ", "why"),
     [
-        (model("mine", "model: azure/x, api_key: k"), {}, "provider azure is not built yet"),
+        (model("mine", "model: bedrock/x, api_key: k"), {}, "provider bedrock is not built yet"),
         (model("mine", "model: x, api_key: os.environ/K"), {"OPENAI_API_KEY": "k"}, "K is not set"),
         (model("mine", "model: x"), {}, "OPENAI_API_KEY is not set"),
         # the longest pattern is asked, whatever a shorter one could do
         (
-            f"{model('*', 'model: x, api_key: k')}, {model('mine', 'model: azure/x')}",
+            f"{model('*', 'model: x, api_key: k')}, {model('mine', 'model: bedrock/x')}",
             {},
-            "provider azure is not built yet",
+            "provider bedrock is not built yet",
         ),
     ],
 )
@@ -120,6 +120,8 @@ def test_one_that_cannot_be_asked_leaves_exact_matching_and_is_told(read, models
         ("openai/some-embedding", {"OPENAI_API_KEY": "k"},
          ("some-embedding", "openai", "https://api.openai.com/v1", "k")),
         ("hosted_vllm/bge/m3", {"HOSTED_VLLM_API_BASE": "http://v"}, ("bge/m3", "hosted_vllm", "http://v", None)),
+        ("ollama/nomic", {}, ("nomic", "ollama", "http://localhost:11434/v1", None)),
+        ("azure/emb", {"AZURE_API_BASE": "http://a/", "AZURE_API_KEY": "k"}, ("emb", "azure", "http://a", "k")),
     ],
 )  # fmt: skip
 def test_a_providers_model_that_the_list_does_not_have(read, name, environ, expected):
@@ -133,10 +135,17 @@ def test_a_providers_model_that_the_list_does_not_have(read, name, environ, expe
     assert (added.unsupported, settings.ignored) == (None, ())
 
 
-def test_a_model_of_a_provider_that_is_not_built(read):
-    settings = read(cache(embedded_by("cohere/embed-english-v3.0"), CHAT))
-    assert settings.deployments[1].unsupported == "provider cohere is not built yet"
-    assert settings.ignored == (f"{MODEL}: provider cohere is not built yet; answers are matched exactly only",)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("bedrock/amazon.titan-embed-text-v2:0", "provider bedrock is not built yet"),
+        ("cohere/embed-english-v3.0", "provider cohere serves /rerank only"),
+    ],
+)
+def test_a_model_of_a_provider_that_is_not_built_or_has_no_vectors(read, name, why):
+    settings = read(cache(embedded_by(name), CHAT))
+    assert settings.deployments[1].unsupported == why
+    assert settings.ignored == (f"{MODEL}: {why}; answers are matched exactly only",)
 
 
 def test_without_a_list_everything_is_openais_also_the_vectors(read):
@@ -145,7 +154,9 @@ def test_without_a_list_everything_is_openais_also_the_vectors(read):
     assert settings.ignored == ()
 
 
-@pytest.mark.parametrize("name", ["mine", "text-embedding-ada-002", "openai/x", "acme/x", "hosted_vllm/x", "cha"])
+@pytest.mark.parametrize(
+    "name", ["mine", "text-embedding-ada-002", "openai/x", "acme/x", "hosted_vllm/x", "azure/x", "cha"]
+)
 def test_a_name_that_nothing_answers_to_stops_the_start(read, name):
     environ = {} if "/" in name or name.startswith("text-") else {"OPENAI_API_KEY": "k"}
     with pytest.raises(ConfigError) as caught:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from askonce.core.entry import JSON, MEDIA_TYPE, Entry, Lookup, Usage, Vector
 from askonce.core.errors import WireError
-from askonce.core.events import Answered, Deleted, Superseded
-from askonce.core.key import CacheKey
+from askonce.core.events import Answered, Deleted, Flushed, Superseded
+from askonce.core.key import NAMESPACE, CacheKey
 from askonce.core.wire import decode, decode_entry, encode, encode_entry, floats, split, unpack_floats
 
 
@@ -29,6 +29,7 @@ keys = st.builds(
 vectors = st.builds(Vector, texts, st.lists(st.floats(width=32), min_size=1, max_size=5).map(floats_of))
 scopes = st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
 matched = st.builds(Lookup, keys, scopes, texts, st.none() | vectors)
+homes = st.from_regex(NAMESPACE, fullmatch=True) | st.just("")
 usages = st.builds(Usage, st.integers(0, 2**53), st.integers(0, 2**53))
 entries = st.builds(
     Entry,
@@ -40,10 +41,13 @@ entries = st.builds(
     model=texts,
     call_type=texts,
     usage=usages,
+    home=st.none() | homes,
 )
 answered = st.builds(Answered, id=texts, asked_at=times, entries=st.lists(entries, max_size=4).map(tuple))
 told = st.lists(keys, max_size=4).map(tuple)
-events = answered | st.builds(Superseded, told, times) | st.builds(Deleted, told, times)
+events = (
+    answered | st.builds(Superseded, told, times) | st.builds(Deleted, told, times) | st.builds(Flushed, homes, times)
+)
 
 
 def entry(payload=b"{}", number=0):
@@ -161,6 +165,11 @@ def test_a_missing_member_is_refused(name):
         framed(b"D", {"keys": [1], "at": 1}),
         framed(b"D", {"keys": 1, "at": 1}),
         framed(b"S", {"at": 1}),
+        framed(b"F", {"at": 1}),
+        framed(b"F", {"namespace": None, "at": 1}),
+        framed(b"F", {"namespace": "no namespace", "at": 1}),
+        framed(b"F", {"namespace": "n" * 129, "at": 1}),
+        framed(b"F", {"namespace": "team", "at": -1}),
         framed(b"A", []),
         framed(b"A", {"id": "x", "asked": 1, "entries": [{**DESCRIBED, "size": -1}, {**DESCRIBED, "size": 1}]}),
         framed(b"A", {"id": "x", "asked": 1, "entries": ["x"]}),
@@ -169,6 +178,12 @@ def test_a_missing_member_is_refused(name):
 def test_these_are_no_events(data):
     with pytest.raises(WireError):
         decode(data)
+
+
+@pytest.mark.parametrize("home", [None, 7, "a b", "n" * 129, ["team"]])
+def test_these_are_no_homes(home):
+    with pytest.raises(WireError):
+        decode_entry(framed(b"E", {**DESCRIBED, "home": home}))
 
 
 @pytest.mark.parametrize("name", ["stored", "ttl"])

@@ -19,7 +19,7 @@ CHAT = "/v1/chat/completions"
 MODELS = """
 model_list:
   - {{model_name: toy, litellm_params: {{model: openai/toy, api_base: {base}, api_key: sk-MARKER-upstream}}}}
-  - {{model_name: claude, litellm_params: {{model: anthropic/claude-sonnet, api_key: sk-ant-MARKER}}}}
+  - {{model_name: claude, litellm_params: {{model: bedrock/claude-sonnet, api_key: sk-ant-MARKER}}}}
 litellm_settings:
   cache: true
   cache_params: {{type: local}}

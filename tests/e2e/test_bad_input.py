@@ -90,7 +90,7 @@ async def test_an_unknown_model_is_404_and_one_of_a_provider_not_built_yet_400(s
     assert "gpt-of-nobody" in await refused(unknown, 404, "model")
     assert unknown.error["code"] == "model_not_found"
     unbuilt = await scene.open.ask(call_type, "a", model="claude")
-    assert "provider anthropic is not built yet" in await refused(unbuilt, 400, "model")
+    assert "provider bedrock is not built yet" in await refused(unbuilt, 400, "model")
 
 
 async def test_a_body_over_the_limit_is_413_with_and_without_a_length(scene: Scene) -> None:

@@ -179,7 +179,7 @@ async def test_two_deployments_of_one_name_take_turns_and_share_their_answers(sc
 
 
 async def test_an_entry_that_cannot_be_served_leaves_its_turn_to_the_others(scene: Scene) -> None:
-    models = entry("toy", "openai/toy", "{base}") + entry("toy", "anthropic/claude", "{base}")
+    models = entry("toy", "openai/toy", "{base}") + entry("toy", "bedrock/claude", "{base}")
     async with scene.proxy(models) as client:
         for number in range(3):
             assert (await client.chat(f"of the others {number}")).status == 200

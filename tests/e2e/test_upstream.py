@@ -9,9 +9,10 @@ import orjson
 import pytest
 from aiohttp import web
 
+from askonce.core.sse import DONE, frame
 from tests.e2e import upstreams
 from tests.e2e.asking import CALL_TYPES, body, raw
-from tests.e2e.upstreams import SAID, Scene, entry, provider
+from tests.e2e.upstreams import CHUNK, LAST, SAID, Scene, entry, provider
 from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -62,8 +63,11 @@ async def test_a_provider_that_cannot_be_reached_is_502(scene: Scene) -> None:
         ("api_key: k, timeout: 600, stream_timeout: 0.1", "", {"stream": True}),
         ("api_key: k", "askonce: {upstream_timeout: 0.1}", {}),
         ("api_key: k", "", {"timeout": 0.1}),
+        ("api_key: k", "router_settings: {timeout: 0.1}", {}),
+        ("api_key: k", "router_settings: {timeout: 600, stream_timeout: 0.1}", {"stream": True}),
+        ("api_key: k, timeout: 0.1", "router_settings: {timeout: 600}", {"stream": True}),
     ],
-    ids=["of the deployment", "of its streams", "of the proxy", "of the client"],
+    ids=["deployment", "its streams", "proxy", "client", "router", "the router's streams", "stream of a deployment"],
 )
 async def test_a_provider_that_takes_too_long_is_504(
     scene: Scene, params: str, more: str, asked: dict[str, Any]
@@ -75,17 +79,54 @@ async def test_a_provider_that_takes_too_long_is_504(
     assert "timeout" not in scene.last_body()
 
 
-async def test_a_stream_that_takes_too_long_breaks_the_clients(scene: Scene) -> None:
-    async def endless(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        await response.write(b'data: {"choices":[]}\n\n')
-        await asyncio.sleep(30)
-        return response
+async def drip(request: web.Request, chunks: int, pause: float) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    for _ in range(chunks):
+        await response.write(frame(orjson.dumps(CHUNK)))
+        await asyncio.sleep(pause)
+    await response.write(frame(orjson.dumps(LAST)) + frame(DONE))
+    return response
 
-    async with provider(endless) as (_, base), scene.proxy(entry("m", "openai/m", base, "timeout: 0.3")) as client:
+
+@pytest.mark.parametrize(
+    ("params", "more"),
+    [
+        ("timeout: 0.3", ""),
+        ("timeout: 600, stream_timeout: 0.3", ""),
+        ("rpm: 1", "router_settings: {stream_timeout: 0.3}"),
+    ],
+    ids=["as a whole", "between chunks", "as the router says"],
+)
+async def test_a_stream_that_takes_too_long_breaks_the_clients_and_is_not_kept(
+    scene: Scene, params: str, more: str
+) -> None:
+    async def stalls(request: web.Request) -> web.StreamResponse:
+        return await drip(request, 1, 30)
+
+    async with (
+        provider(stalls) as (script, base),
+        scene.proxy(entry("m", "openai/m", base, params), more) as client,
+    ):
+        for _ in range(2):
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await client.chat("stalls", model="m", stream=True)
+        assert len(script.seen) == 2
+
+
+async def test_a_stream_may_last_longer_than_each_wait_of_it(scene: Scene) -> None:
+    async def slow(request: web.Request) -> web.StreamResponse:
+        return await drip(request, 8, 0.15)
+
+    async with (
+        provider(slow) as (_, base),
+        scene.proxy(entry("m", "openai/m", base, "stream_timeout: 0.8")) as client,
+        scene.proxy(entry("m", "openai/m-2", base, "timeout: 0.1, stream_timeout: 30")) as longer,
+    ):
+        for one in (client, longer):
+            assert len((await one.chat("slowly", model="m", stream=True)).chunks) == 8
         with pytest.raises(aiohttp.ClientPayloadError):
-            await client.chat("endless", model="m", stream=True)
+            await longer.chat("slowly, and not in a stream", model="m")
 
 
 # -- answers that break off, and what comes with them -----------------------------------------------------------------

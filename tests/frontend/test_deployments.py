@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 from pydantic import SecretStr
 
-from askonce.config.settings import Deployment
+from askonce.config.settings import Alias, Deployment
 from askonce.core.errors import RequestError
 from askonce.frontend.deployments import Deployments
 from tests.frontend.kit import deployment
@@ -69,6 +69,70 @@ def test_an_exact_name_comes_before_the_longest_prefix_and_that_before_the_star(
 )
 def test_what_the_star_stands_for_is_passed_on(pattern: str, name: str, provider: str, asked: str, there: str) -> None:
     assert model(routed(deployment(pattern, name, provider)), asked) == there
+
+
+@pytest.mark.parametrize(
+    ("asked", "there"),
+    [
+        ("bedrock/us.anthropic.claude-3", "claudes/us.anthropic.--3"),
+        ("bedrock/llama", "others/llama"),
+        ("gpt-4o-mini", "mini/4o"),
+        ("gpt-4o", "gpts/4o"),
+        ("a::b::c", "a::b/c"),
+        ("llama", "rest/llama"),
+    ],
+)
+def test_stars_may_stand_anywhere_and_what_says_more_comes_first(asked: str, there: str) -> None:
+    rows = [
+        deployment("*", "rest/*"),
+        deployment("*::*", "*/*"),
+        deployment("gpt-*", "gpts/*"),
+        deployment("gpt-*-mini", "mini/*"),
+        deployment("bedrock/*", "others/*"),
+        deployment("bedrock/*claude*", "claudes/*-*"),
+    ]
+    for order in (rows, rows[::-1]):
+        assert model(routed(*order), asked) == there
+
+
+def test_an_alias_is_another_name_under_a_key_of_its_own() -> None:
+    rows = [deployment("gpt-4o", "there"), deployment("team/*", "t-*"), deployment("gone", unsupported="not built yet")]
+    aliases = [
+        Alias(name="fast", model="gpt-4o"),
+        Alias(name="quiet", model="team/a", hidden=True),
+        Alias(name="team/b", model="team/c"),
+        Alias(name="lost", model="gone"),
+    ]
+    deployments = Deployments(rows, aliases)
+    assert [model(deployments, name) for name in ("fast", "quiet", "team/b", "team/d")] == [
+        "there",
+        "t-a",
+        "t-c",
+        "t-d",
+    ]
+    assert deployments.route("fast", PATH).identity == deployments.route("gpt-4o", PATH).identity
+    assert deployments.names == ["gpt-4o", "fast", "team/b"]
+    with pytest.raises(RequestError, match="`lost` cannot be served: not built yet"):
+        deployments.route("lost", PATH)
+
+
+def test_an_alias_takes_the_place_of_the_model_that_has_its_name() -> None:
+    deployments = Deployments(
+        [deployment("gpt-4", "old"), deployment("gpt-4o", "new")], [Alias(name="gpt-4", model="gpt-4o")]
+    )
+    assert model(deployments, "gpt-4") == "new"
+    assert deployments.names == ["gpt-4", "gpt-4o"]
+
+
+def test_of_a_group_those_are_asked_that_have_the_route() -> None:
+    rows = [deployment("m", "a"), deployment("m", "c", "anthropic"), deployment("m", "z", "azure", api_version="v1")]
+    deployments = routed(*rows)
+    asked = {
+        path: {one.model for one in deployments.route("m", path).targets} for path in (PATH, "/messages", "/rerank")
+    }
+    assert asked == {PATH: {"a", "c", "z"}, "/messages": {"a", "c"}, "/rerank": {"a"}}
+    with pytest.raises(RequestError, match="`m` cannot be served: provider anthropic serves /messages and /chat"):
+        routed(rows[1]).route("m", "/embeddings")
 
 
 def test_a_name_that_nothing_answers_to_is_404_in_openais_words() -> None:
@@ -137,7 +201,8 @@ def test_identity_does_not_depend_on_the_order_of_the_file() -> None:
 
 def test_identity_names_whatever_decides_an_answer_and_neither_the_key_nor_transport() -> None:
     plain = deployment("m", "a", api_key="sk-1")
-    same = plain.model_copy(update={"api_key": SecretStr("sk-2"), "timeout": 3.0, "pattern": "*"})
+    more = {"timeout": 3.0, "stream_timeout": 3.0, "pattern": "*", "model_info": {"id": 1}, "key_is_token": True}
+    same = plain.model_copy(update={"api_key": SecretStr("sk-2"), **more})
     assert routed(plain).route("m", PATH).identity == routed(same).route("m", PATH).identity
     others = [
         deployment("m", "b"),
@@ -147,6 +212,9 @@ def test_identity_names_whatever_decides_an_answer_and_neither_the_key_nor_trans
         deployment("m", "a", organization="org"),
         deployment("m", "a", extra_headers={"X-Version": "2"}),
         deployment("m", "a").model_copy(update={"api_base": "http://other"}),
+        deployment("m", "a", "azure", api_version="2024-10-21"),
+        deployment("m", "a", "azure", api_version="2024-02-01"),
+        deployment("m", "a", "azure", api_version="v1"),
     ]
     identities = [routed(one).route("m", PATH).identity for one in (plain, *others)]
     assert all(identities.count(identity) == 1 for identity in identities)

@@ -70,9 +70,8 @@ async def test_a_whole_answer_is_in_every_memory_and_in_the_queue() -> None:
     async with opened() as scene:
         given = whole(asked_at=NOW - 3)
         assert await scene.here.finish(given) is None
-        wanted = Entry(
-            given.lookups[0], PAYLOAD, JSON, NOW, 600.0, "gpt-4o-2024", "completion", Usage(prompt=3, completion=5)
-        )
+        usage = Usage(prompt=3, completion=5)
+        wanted = Entry(given.lookups[0], PAYLOAD, JSON, NOW, 600.0, "gpt-4o-2024", "completion", usage, home="")
         assert scene.here.holds(given.question) == wanted
         assert scene.there.holds(given.question) == wanted
         assert await scene.here.outbox.flush(20) == 0
@@ -80,6 +79,19 @@ async def test_a_whole_answer_is_in_every_memory_and_in_the_queue() -> None:
         assert queued == Answered(queued.id, NOW - 3, (wanted,))  # type: ignore[union-attr]
         assert scene.told == [queued]
         assert (kept(scene.here), skipped(scene.here)) == (1, 0)
+
+
+@pytest.mark.parametrize("inner", ["", "b", "team", "team:b"])
+@pytest.mark.parametrize("namespace", ["", "team"])
+async def test_an_answer_is_at_home_in_the_configured_namespace_whatever_the_requests(
+    namespace: str, inner: str
+) -> None:
+    async with opened() as scene:
+        question = place(ask(control=CacheControl(namespace=inner)), namespace=namespace)
+        await scene.here.finish(whole(question=question))
+        held = scene.here.holds(question)
+        assert held is not None
+        assert held.home == namespace
 
 
 async def test_every_answer_is_an_event_of_its_own() -> None:

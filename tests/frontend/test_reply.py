@@ -158,6 +158,8 @@ def test_a_packed_vector_is_told_as_the_json_that_is_sent() -> None:
         ("application/x-subrip", "application/x-subrip"),
         ("application/octet-stream", "application/octet-stream"),
         ("audio/x-nonsense+xml", "audio/x-nonsense+xml"),
+        ("audio/l16; rate=24000;channels=1", "audio/l16; rate=24000;channels=1"),
+        ('audio/mp4; codecs="mp4a.40.2, opus"', 'audio/mp4; codecs="mp4a.40.2, opus"'),
     ],
 )
 def test_an_answer_kept_as_it_came_goes_out_with_its_own_type(kept: str, sent: str) -> None:
@@ -171,6 +173,7 @@ def test_an_answer_kept_as_it_came_goes_out_with_its_own_type(kept: str, sent: s
         "text/plain\r\nX-Evil: 1", "text/\r\nx: 1", "text/plain\n", "text/plain\r", "\r\n\r\nbody", "", "text", "/",
         "text/plain; charset=utf-8", "text/pl\u00e4in", "text/a b", "text/a\x7f", "text/x\x85y", "te\x00xt/plain",
         "text/plain\u2028x", "a/b\udc80", " text/plain", "text/plain ", "text//plain",
+        "audio/l16; rate", "audio/l16; rate=1\r\nx: 1", 'audio/l16; a="b', "audio/l16;", "text/plain; a=b",
     ],
 )  # fmt: skip
 def test_a_type_that_is_none_is_not_repeated(odd: str) -> None:

@@ -12,6 +12,7 @@ from askonce.core.entry import FLOATS, JSON, SSE, Entry, Found, Lookup, Usage
 from askonce.core.errors import StoreUnavailable
 from askonce.core.key import CacheKey
 from askonce.stores.protocols import Reader, Writer
+from tests.stores.flushing import FlushContract
 
 NAMESPACES = ("", "team", "config.name:request-name", "n" * 128 + ":" + "m" * 128)
 
@@ -86,7 +87,7 @@ def keys_of(entries: Iterable[Entry]) -> list[CacheKey]:
     return [entry.key for entry in entries]
 
 
-class StoreContract:
+class StoreContract(FlushContract):
     """Subclasses give the fixture `pair`. `batch` is more entries than any layer of the store takes at once."""
 
     batch = 500

@@ -1,5 +1,7 @@
 """Of the suite in `tests.stores.matching`: what keeping, keeping again, deleting and sweeping do to what is found."""
 
+from dataclasses import replace
+
 from tests.stores.contract import make_key
 from tests.stores.points import A, B, Matching, asked, exact_only, make_point, refreshed, tilted
 
@@ -60,6 +62,25 @@ class MatcherWritesContract:
         await matching.eventually(asked(A), [younger])
         await matching.writer.remove([younger])
         await matching.eventually(asked(A), [])
+
+    async def test_a_flush_takes_out_of_matching_what_its_proxy_kept(self, matching: Matching) -> None:
+        now = matching.clock.now
+        homes = ("team", "team", "", "team2")
+        entries = [
+            replace(make_point(matching.clock, n, tilted(A, 0.9 - n / 10), namespace="team"), home=home)
+            for n, home in enumerate(homes)
+        ]
+        later = replace(make_point(matching.clock, "later", tilted(A, 0.95), namespace="team"), home="team")
+        later = replace(later, stored_at=now + 1)
+        await matching.writer.put([*entries, later])
+        await matching.eventually(asked(A), [later, *entries])
+        assert await matching.writer.flush("team", now) == 2
+        await matching.eventually(asked(A), [later, *entries[2:]])
+        assert await matching.exact(*entries) == [None, None, *map(exact_only, entries[2:])]
+        again = refreshed(exact_only(entries[0]), 2.0)
+        witness = make_point(matching.clock, "witness", tilted(A, 0.99))
+        await matching.writer.put([again, witness])
+        await matching.eventually(asked(A), [witness, later, *entries[2:]])
 
     async def test_a_repeat_does_not_make_two(self, matching: Matching) -> None:
         entries = [make_point(matching.clock, n, tilted(A, 0.9 - n / 10)) for n in range(3)]

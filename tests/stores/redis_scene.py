@@ -43,13 +43,16 @@ async def works(pair: Pair) -> None:
     assert await pair.get(*keys_of(entries)) == entries
     await pair.writer.delete(keys_of(entries))
     assert await pair.get(*keys_of(entries)) == [None] * len(entries)
+    await pair.writer.put(entries)
+    assert await pair.writer.flush("", pair.clock.now) == len(entries)
+    assert await pair.get(*keys_of(entries)) == [None] * len(entries)
 
 
 async def fails(pair: Pair, match: str) -> None:
     """Every verb, and without a word that was given."""
     entry = make_entry(pair.clock)
     verbs = (pair.get(entry.key), pair.reader.ping(), pair.writer.put([entry]), pair.writer.delete([entry.key]))
-    for work in (*verbs, pair.writer.remove([entry]), pair.writer.ping()):
+    for work in (*verbs, pair.writer.remove([entry]), pair.writer.flush("", pair.clock.now), pair.writer.ping()):
         with pytest.raises(StoreUnavailable, match=match) as raised:
             await work
         assert "word-of" not in str(raised.value)

@@ -1,7 +1,9 @@
 """The disk store: the contract, its size on the disk, and folders that cannot be used."""
 
+import asyncio
 import random
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import lmdb
@@ -134,6 +136,35 @@ async def test_a_sweep_of_more_than_one_transaction_takes(open_disk: OpenDisk, c
     await pair.writer.put([make_entry(clock, n, ttl=5.0) for n in range(1200)])
     clock.advance(5)
     assert await pair.writer.sweep(clock.now) == 1200
+
+
+async def test_a_flush_of_more_than_one_transaction_takes_all_and_others_have_their_turn(
+    open_disk: OpenDisk, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("askonce.stores.disk._LOOKED_AT_ONCE", 3)
+    pair = open_disk().pair
+    entries = [make_entry(clock, n, namespace="team:b") for n in range(300)]
+    stays = [make_entry(clock, n, namespace=name) for n, name in enumerate(("", "team2", "tea", "teamx:b"))]
+    await pair.writer.put([*entries, *stays])
+    flushing = asyncio.create_task(pair.writer.flush("team", clock.now))
+    later = replace(make_entry(clock, "later", namespace="team"), stored_at=clock.now + 1)
+    await pair.writer.put([later])
+    assert not flushing.done()
+    assert await flushing == 300
+    assert await pair.get(*keys_of([*entries, *stays, later])) == [None] * 300 + [*stays, later]
+
+
+async def test_what_is_not_ours_in_the_tables_stays(open_disk: OpenDisk, clock: Clock) -> None:
+    opened = open_disk()
+    rows = {b"no key": b"x", **{str(make_key(n)).encode(): b"\0" * (15 + n) + b"no frame"[n:] for n in range(3)}}
+    entries = opened.environment.open_db(b"entries")
+    with opened.environment.begin(write=True, db=entries) as transaction:
+        for key, value in rows.items():
+            transaction.put(key, value)
+    await opened.pair.writer.put([make_entry(clock)])
+    assert await opened.pair.writer.flush("", clock.now) == 1
+    with opened.environment.begin(db=entries) as transaction:
+        assert dict(transaction.cursor()) == rows
 
 
 async def test_nobody_else_may_look_into_the_folder(open_disk: OpenDisk, tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from qdrant_client import models as m
 
 from askonce.core.errors import StoreRefused
 from askonce.stores.qdrant import points as module
+from tests.qdrant_server import QdrantEdge
 from tests.stores import qdrant_scene as scene
 from tests.stores.contract import Clock, make_entry, make_key
 from tests.stores.points import A, B, asked, direction, exact_only, make_point, refreshed, tilted
-from tests.stores.qdrant_scene import EXACT, VECTORS, Opened, count, requests_of
+from tests.stores.qdrant_scene import EXACT, VECTORS, Open, Opened, count, requests_of, settings_of
 
 server = scene.server
 empty = scene.empty
@@ -58,6 +59,29 @@ async def test_a_sweep_of_more_than_a_page(
     clock.advance(10.0)
     assert await store.writer.sweep(clock.now) == 20
     assert (await count(raw, EXACT), await count(raw, VECTORS)) == (0, 0)
+
+
+async def test_a_flush_of_more_than_a_page_takes_vectors_too_and_nothing_of_another_collection(
+    store: Opened,
+    raw: AsyncQdrantClient,
+    open_: Open,
+    server: QdrantEdge,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("askonce.stores.qdrant.writer._AT_ONCE", 7)
+    other = open_(settings_of(server), "an index of others")
+    entries = [make_point(clock, n, direction(n), namespace="team") for n in range(20)]
+    elsewhere = [make_point(clock, f"another model {n}", A, space="other", namespace="team") for n in range(2)]
+    stay = [make_point(clock, f"stays {n}", direction(n)) for n in range(20)]
+    for each in (store, other):
+        await each.writer.put([*entries, *elsewhere, *stay])
+    await raw.upsert(EXACT, [m.PointStruct(id=1, vector=[1.0], payload={"key": "team:?", "stored_at": "1.0"})])
+    assert await store.writer.flush("team", clock.now) == 22
+    counts = {EXACT: 21, VECTORS: 20, "an index-other-128": 0, "an index of others-exact": 42}
+    assert {name: await count(raw, name) for name in counts} == counts
+    assert await store.matching.exact(*stay) == list(map(exact_only, stay))
+    assert await other.matching.exact(*entries) == list(map(exact_only, entries))
 
 
 async def test_an_answer_that_comes_again_without_a_vector_keeps_the_one_it_has(store: Opened, clock: Clock) -> None:

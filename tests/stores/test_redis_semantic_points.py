@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from askonce.stores.redis import semantic as module
+from tests.redis_servers import RedisStack
 from tests.stores import redis_semantic_scene as scene
 from tests.stores.points import (
     DIMENSIONS,
@@ -22,8 +23,8 @@ from tests.stores.points import (
     similarities,
     tilted,
 )
-from tests.stores.redis_scene import PREFIX
-from tests.stores.redis_semantic_scene import INDEX
+from tests.stores.redis_scene import PREFIX, settings_of
+from tests.stores.redis_semantic_scene import INDEX, Open
 
 stack = scene.stack
 raw = scene.raw
@@ -54,6 +55,22 @@ async def test_a_point_ends_when_its_entry_does(matching: Matching, raw: Redis) 
     assert await raw.pexpiretime(point) == -1
     await matching.writer.put([replace(refreshed(entry, 2.0), ttl=3000.0)])
     assert await raw.pexpiretime(point) == pytest.approx((entry.stored_at + 3002) * 1000, abs=1)
+
+
+async def test_a_flush_takes_points_with_their_entries_and_leaves_those_of_others(
+    matching: Matching, raw: Redis, stack: RedisStack, open_: Open
+) -> None:
+    """Proxies share the indexes, and have their own prefixes."""
+    other = open_(settings_of(stack), prefix="")
+    goes = [make_point(matching.clock, n, direction(n), namespace="team" if n % 2 else "") for n in range(20)]
+    goes = [replace(entry, home="") for entry in goes]
+    stays = [replace(make_point(matching.clock, n, direction(n), namespace="team2"), home="team2") for n in range(5)]
+    await matching.writer.put(goes)
+    await other.writer.put(stays)
+    assert len(await raw.keys()) == 50
+    assert await matching.writer.flush("", matching.clock.now) == 20
+    names = [name for entry in stays for name in (str(entry.key), f"{INDEX}:{entry.key}")]
+    assert sorted(await raw.keys()) == sorted(name.encode() for name in names)
 
 
 async def test_the_server_removes_points_that_have_expired(matching: Matching, raw: Redis) -> None:

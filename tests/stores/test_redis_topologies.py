@@ -61,14 +61,14 @@ class TestTlsContract(StoreContract):
         return open_pair(tls.settings(username=USER, password=WORD))
 
 
-@pytest.mark.parametrize("right", ["+mget", "+set", "+unlink"])
+@pytest.mark.parametrize("right", ["+mget", "+set", "+unlink", "+scan", "+getrange"])
 async def test_each_right_is_needed_and_the_lack_of_it_told(tls: Tls, open_pair: OpenPair, right: str) -> None:
     tls.acl("less", *(one for one in RIGHTS if one != right))
     with pytest.raises(StoreUnavailable, match="may not run this command"):
         await works(open_pair(tls.settings(username="less", password=WORD)))
 
 
-@pytest.mark.parametrize("right", ["+mget", "+set", "+unlink", "+cluster|slots"])
+@pytest.mark.parametrize("right", ["+mget", "+set", "+unlink", "+scan", "+getrange", "+cluster|slots"])
 async def test_so_are_those_in_a_cluster(cluster: Cluster, open_pair: OpenPair, right: str) -> None:
     cluster.acl("less", *(one for one in RIGHTS_IN_A_CLUSTER if one != right))
     with pytest.raises(StoreUnavailable, match="may not run this command"):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from askonce.core.errors import StoreRefused
+from askonce.core.errors import StoreRefused, StoreUnavailable
 from askonce.stores.s3.bucket import Bucket, Changed
 from askonce.stores.s3.client import S3Client
 from askonce.stores.s3.objects import S3Reader, S3Writer, object_name
@@ -224,6 +224,33 @@ async def test_deletions_go_out_by_the_thousand(server: SeaweedFS, pair: Pair, o
         await other.writer.delete([*(make_key(f"unknown {n}") for n in range(1500)), entry.key])
         assert [method for method, _ in between.asked] == ["POST", "POST"]
     assert await pair.get(entry.key) == [None]
+
+
+async def test_a_flush_of_more_than_a_page_leaves_what_is_not_ours(
+    pair: Pair, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("askonce.stores.s3.bucket._LISTED_AT_ONCE", 3)
+    entries = [make_entry(pair.clock, n, namespace="..:team" if n % 2 else "") for n in range(10)]
+    await pair.writer.put([replace(entry, home="") for entry in entries])
+    litellms = object_name(PATH, make_key("of LiteLLM"))
+    others = [litellms, f"{PATH}/notes.txt", f"{PATH}/{'0' * 63}", f"{PATH}/~/{'0' * 64}", f"{PATH}2/{'0' * 64}"]
+    for name in others:
+        raw.put_object(Bucket=BUCKET, Key=name, Body=b"{}", ContentType="application/json")
+    assert await pair.writer.flush("", pair.clock.now) == 10
+    assert sorted(listed(raw)) == sorted(others)
+
+
+async def test_a_server_that_lists_the_first_page_again_and_again_is_told_of(
+    server: SeaweedFS, pair: Pair, open_pair: OpenPair
+) -> None:
+    async def older(request: web.Request) -> web.Response | None:
+        text = '<?xml version="1.0"?><ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>'
+        return web.Response(text=text, content_type="application/xml") if "list-type" in request.query else None
+
+    async with Between(server, older) as between:
+        other = open_pair(server.settings(PATH, endpoint_url=between.url))
+        with pytest.raises(StoreUnavailable, match="ListObjectsV2"):
+            await other.writer.flush("", pair.clock.now)
 
 
 async def test_a_name_that_is_too_long_is_refused_and_concerns_no_other(server: SeaweedFS, open_pair: OpenPair) -> None:

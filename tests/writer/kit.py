@@ -9,6 +9,7 @@ from askonce.bus.protocols import Consumer
 from askonce.config.settings import ProxySettings
 from askonce.core.entry import Entry
 from askonce.core.errors import StoreRefused, StoreUnavailable
+from askonce.core.flushes import reaches
 from askonce.core.key import CacheKey
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
@@ -20,7 +21,8 @@ SETTINGS = ProxySettings(queue_bytes=1 << 20)
 class DictStore:
     """`refuse` and `break_on` hold payloads that it refuses for good or fails at in a way nobody thought of. `full`
     is how many puts it will say that it cannot take now, though it answers pings. The `after_put` hook runs when a
-    put has been done and has not returned.
+    put has been done and has not returned, `in_flush` when a flush has begun. `flushed` counts those that came to
+    their end.
     """
 
     name = "dict"
@@ -33,6 +35,8 @@ class DictStore:
         self.refuse: set[bytes] = set()
         self.break_on: set[bytes] = set()
         self.after_put: Callable[[], Awaitable[None]] | None = None
+        self.in_flush: Callable[[], Awaitable[None]] | None = None
+        self.flushed = 0
         self.puts: list[int] = []
 
     def _require(self) -> None:
@@ -67,6 +71,19 @@ class DictStore:
             held = self.entries.get(entry.key)
             if held is not None and held.stored_at == entry.stored_at:
                 del self.entries[entry.key]
+
+    async def flush(self, namespace: str, before: float) -> int:
+        if self.in_flush is not None:
+            await self.in_flush()
+        self._require()
+        gone = [
+            key
+            for key, entry in self.entries.items()
+            if entry.stored_at <= before and reaches(namespace, key, entry.home)
+        ]
+        await self.delete(gone)
+        self.flushed += 1
+        return len(gone)
 
     async def sweep(self, now: float) -> int:
         self._require()

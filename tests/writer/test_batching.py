@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from askonce.core.entry import JSON, Entry, Lookup
 from askonce.core.events import Answered
 from askonce.core.key import CacheKey
-from askonce.writer.batching import Message, gather, overtaken
+from askonce.writer.batching import DeletedAt, Message, gather, overtaken
 from askonce.writer.settle import Refusal
 
 NOW = 1_800_000_000.0
@@ -25,16 +25,23 @@ class Handed:
     async def reject(self, reason: str) -> None: ...
 
 
-def entry(key: CacheKey, stored_at: float = NOW, ttl: float | None = None, payload: bytes = b"{}") -> Entry:
-    return Entry(Lookup(key), payload, JSON, stored_at, ttl, "m", "chat")
+def entry(
+    key: CacheKey, stored_at: float = NOW, ttl: float | None = None, payload: bytes = b"{}", home: str | None = None
+) -> Entry:
+    return Entry(Lookup(key), payload, JSON, stored_at, ttl, "m", "chat", home=home)
 
 
 def message(asked_at: float, *entries: Entry) -> Message:
     return Message(Handed(), Answered("id", asked_at, entries))
 
 
-def nothing(_key: CacheKey) -> None:
+def nothing(_key: CacheKey, _home: str | None) -> None:
     return None
+
+
+def at(**times: float) -> DeletedAt:
+    """Deletions by the letter of the key, and flushes by home."""
+    return lambda key, home: times.get(key.digest[0], times.get(home or ""))
 
 
 def test_of_one_key_the_entry_stored_last_is_put_whatever_the_order():
@@ -47,7 +54,7 @@ def test_of_one_key_the_entry_stored_last_is_put_whatever_the_order():
 def test_refused_entries_are_counted_and_the_others_put():
     batch = gather(
         [message(NOW - 9, entry(A), entry(B, NOW - 5, ttl=1)), message(NOW - 1, entry(A, NOW + 1))],
-        {A: NOW - 5, B: None}.get,
+        at(a=NOW - 5),
         NOW,
     )
     assert batch.entries == [entry(A, NOW + 1)]
@@ -62,5 +69,13 @@ def test_what_has_expired_is_not_for_us_to_remove():
 
 def test_the_second_look_finds_what_was_deleted_since_and_spares_what_was_asked_later():
     batch = gather([message(NOW - 9, entry(A)), message(NOW - 1, entry(B))], nothing, NOW)
-    assert overtaken(batch, {A: NOW - 5, B: NOW - 5}.get) == [entry(A)]
+    assert overtaken(batch, at(a=NOW - 5, b=NOW - 5)) == [entry(A)]
     assert overtaken(batch, nothing) == []
+
+
+def test_a_flush_concerns_what_its_proxy_kept():
+    ours, theirs = entry(A, home="team"), entry(B, home="other")
+    batch = gather([message(NOW - 9, ours, theirs)], at(team=NOW - 5), NOW)
+    assert (batch.entries, batch.refused, batch.revived) == ([theirs], Counter({Refusal.DELETED: 1}), (ours,))
+    batch = gather([message(NOW - 9, ours, theirs)], nothing, NOW)
+    assert overtaken(batch, at(team=NOW - 5)) == [ours]

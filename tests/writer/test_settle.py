@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from askonce.core import wire
 from askonce.core.entry import JSON, Entry, Lookup
-from askonce.core.events import Answered, Deleted, Superseded
+from askonce.core.events import Answered, Deleted, Flushed, Superseded
 from askonce.core.key import CacheKey
 from askonce.writer import settle
 from askonce.writer.settle import Refusal, Reject, RejectReason, Retry, RetryReason
@@ -33,6 +33,7 @@ def answered(asked_at: float = NOW - 2) -> Answered:
         (wire.encode(answered())[:-1], 1, Reject(RejectReason.POISON)),
         (wire.encode(Deleted((KEY,), NOW)), 1, Reject(RejectReason.POISON)),
         (wire.encode(Superseded((KEY,), NOW)), 1, Reject(RejectReason.POISON)),
+        (wire.encode(Flushed("", NOW)), 1, Reject(RejectReason.POISON)),
         (wire.encode(answered(NOW - HORIZON)), 1, answered(NOW - HORIZON)),
         (wire.encode(answered(NOW - HORIZON - 1)), 1, Reject(RejectReason.TOO_OLD)),
         (b"", 21, Reject(RejectReason.TOO_MANY)),
@@ -46,6 +47,7 @@ def test_admit(frame, deliveries, verdict):
     ("frame", "verdict"),
     [
         (wire.encode(Deleted((KEY,), NOW)), Deleted((KEY,), NOW)),
+        (wire.encode(Flushed("team", NOW)), Flushed("team", NOW)),
         (wire.encode(answered()), Reject(RejectReason.POISON)),
         (b"", Reject(RejectReason.POISON)),
     ],

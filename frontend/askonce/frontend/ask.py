@@ -59,7 +59,7 @@ def spoken(headers: MultiMapping[str]) -> tuple[str | None, ...]:
 
 async def read_body(request: web.BaseRequest) -> bytes:
     """Raises RequestError: 413 above the limit, 400 for a body that broke off or is not coded as its head says."""
-    await _go_on(request)
+    await go_on(request)
     try:
         if request.content.is_eof():  # as nearly always: it came with the head
             return await request.read()
@@ -109,7 +109,7 @@ def read_json(data: bytes) -> dict[str, Any]:
 async def _receive_form(request: web.BaseRequest) -> MultiMapping[Any]:
     if request.content_type != "multipart/form-data":
         raise bad_request("This route takes multipart/form-data.", "file")
-    await _go_on(request)
+    await go_on(request)
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             return await request.post()
@@ -147,7 +147,7 @@ async def _read_form(request: web.BaseRequest) -> tuple[Body, Upload]:
     return body, upload
 
 
-async def _go_on(request: web.BaseRequest) -> None:
+async def go_on(request: web.BaseRequest) -> None:
     """Tells a client that waits to be told (`Expect: 100-continue`, RFC 9110 10.1.1) that its body is wanted."""
     if not request.content.is_eof() and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

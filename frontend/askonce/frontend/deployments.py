@@ -7,13 +7,15 @@ from itertools import cycle
 
 import orjson
 
-from askonce.config.settings import Deployment
+from askonce.config.patterns import STAR, by_meaning, filled, stars
+from askonce.config.settings import Alias, Deployment
 from askonce.core.errors import RequestError, bad_request
 from askonce.core.key import Json
 from askonce.frontend.dialects import unserved
 
 _REMEMBERED = 1024  # names that clients made up under a wildcard; more are worked out again each time
-_LONGEST = 256  # characters of such a name
+_LONGEST = 256  # characters of such a name and its path
+_NO_NAMES = frozenset({"", ".", ".."})  # in Azure's paths they would lead out of their place
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +40,25 @@ class Route:
 
 
 class Deployments:
-    def __init__(self, deployments: Sequence[Deployment]) -> None:
-        self._exact: dict[str, list[Deployment]] = {}
-        self._wild: dict[str, list[Deployment]] = {}
+    """An alias is resolved once, and before anything else, as in LiteLLM: it may be called as a model is."""
+
+    def __init__(self, deployments: Sequence[Deployment], aliases: Sequence[Alias] = ()) -> None:
+        groups: dict[str, list[Deployment]] = {}
         for deployment in deployments:
-            wild = deployment.pattern.endswith("*")
-            table = self._wild if wild else self._exact
-            table.setdefault(deployment.pattern.removesuffix("*"), []).append(deployment)
-        self._prefixes = sorted(self._wild, key=len, reverse=True)  # the longest says the most
+            groups.setdefault(deployment.pattern, []).append(deployment)
+        self._groups = groups
+        self._patterns = by_meaning(pattern for pattern in groups if STAR in pattern)
+        self._aliases = {alias.name: alias.model for alias in aliases}
+        self._shown = [alias.name for alias in aliases if not alias.hidden]
         self._routes: OrderedDict[tuple[str, str], Route] = OrderedDict()
 
     @property
     def names(self) -> list[str]:
-        """The models that have a name of their own and can be served, in the file's order."""
-        return [name for name, members in self._exact.items() if any(one.unsupported is None for one in members)]
+        """The models that have a name of their own and can be served, in the file's order, then those of the aliases
+        that lead to one that can be served and are not hidden.
+        """
+        own = [name for name in self._groups if STAR not in name and self._servable(name)]
+        return list(dict.fromkeys([*own, *(name for name in self._shown if self._servable(name))]))
 
     def route(self, model: str, path: str) -> Route:
         """Who answers for the model on the route that is at `path` below a provider's base.
@@ -63,7 +70,7 @@ class Deployments:
         if known is not None:
             return known
         route = self._work_out(model, path)
-        if len(model) > _LONGEST:
+        if len(model) + len(path) > _LONGEST:
             return route
         self._routes[model, path] = route
         if len(self._routes) > _REMEMBERED:
@@ -75,7 +82,8 @@ class Deployments:
             model.encode()
         except UnicodeEncodeError:  # a form may be in a charset that spells half of a surrogate pair
             raise bad_request("The model's name is not text.", "model") from None
-        found = self._exact.get(model) or self._by_prefix(model)
+        name = self._aliases.get(model, model)
+        found = self._answering(name)
         if not found:
             raise RequestError(
                 404, f"The model `{model[:200]}` does not exist in this proxy's model_list.", param="model",
@@ -84,21 +92,29 @@ class Deployments:
         usable = [one for one in found if unserved(one, path) is None]
         if not usable:
             raise bad_request(f"The model `{model[:200]}` cannot be served: {unserved(found[0], path)}.", "model")
-        targets = tuple(Target(one, _name_there(one, model)) for one in usable)
+        targets = tuple(Target(one, filled(one.model, one.pattern, name, f"{one.provider}/")) for one in usable)
+        if any(target.model in _NO_NAMES for target in targets):
+            raise bad_request("This is no name of a model.", "model")
         # Their order says nothing, and two that differ in their keys only are one.
         identities = {orjson.dumps(_identity(target), option=orjson.OPT_SORT_KEYS) for target in targets}
         identity = [orjson.loads(written) for written in sorted(identities)]
         shared_key = all(one.api_key is not None for one in usable)
         return Route(targets, identity, shared_key, cycle(targets))
 
-    def _by_prefix(self, model: str) -> list[Deployment] | None:
-        return next((self._wild[prefix] for prefix in self._prefixes if model.startswith(prefix)), None)
+    def _answering(self, name: str) -> list[Deployment]:
+        """Those that have the name, or else whose pattern fits it and says the most."""
+        if name in self._groups:
+            return self._groups[name]
+        return next((self._groups[one] for one in self._patterns if stars(one, name) is not None), [])
+
+    def _servable(self, name: str) -> bool:
+        return any(one.unsupported is None for one in self._answering(self._aliases.get(name, name)))
 
 
 def _identity(target: Target) -> Json:
     """What tells one deployment's answers from another's. Header values may be secret; the key is a digest of them."""
     deployment = target.deployment
-    return {
+    told: Json = {
         "model": target.model,
         "provider": deployment.provider,
         "at": deployment.api_base,
@@ -106,13 +122,4 @@ def _identity(target: Target) -> Json:
         "headers": deployment.extra_headers,
         "defaults": deployment.defaults,
     }
-
-
-def _name_there(deployment: Deployment, model: str) -> str:
-    """`openai/*` for the pattern `openai/*` passes on what the star stood for; a model without a star is itself."""
-    if "*" not in deployment.model:
-        return deployment.model
-    star = model.removeprefix(deployment.pattern.removesuffix("*"))
-    if deployment.pattern == "*":
-        star = star.removeprefix(f"{deployment.provider}/")
-    return deployment.model.replace("*", star, 1)
+    return told if deployment.api_version is None else {**told, "version": deployment.api_version}

@@ -119,17 +119,14 @@ class Flights:
     async def _record(self, flight: Flight, answer: UpstreamAnswer, started: float) -> None:
         recording, endpoint = flight.recording, flight.question.ask.endpoint
         recording.open(Head(answer.status, answer.headers, answer.media_type, answer.length, answer.framed))
-        terminal = endpoint.terminal if answer.media_type == SSE else None
-        tail = b""
+        end = _End(answer, endpoint.terminal)
         async for chunk in answer.chunks():
             if recording.size == 0:
                 first_byte = self._metrics.histogram("askonce_upstream_first_byte_seconds", endpoint.name)
                 first_byte.observe(self._clock() - started)
-            if terminal is not None:
-                # The client may ask again once it sees the end, so the answer is kept before the end is passed on.
-                if terminal in tail + chunk and not recording.overflown:
-                    await self._keep(flight, recording.whole() + chunk, at_end=False)
-                tail = (tail + chunk)[1 - len(terminal) :]
+            # The client may ask again once it sees the end, so the answer is kept before the end is passed on.
+            if end.is_in(chunk) and not recording.overflown:
+                await self._keep(flight, recording.whole() + chunk, at_end=False)
             recording.append(chunk)
             if not await recording.room():
                 break
@@ -162,6 +159,30 @@ class Flights:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+
+
+class _End:
+    """Where an answer ends, told before its last bytes are passed on: by the length that was announced, or by the blank
+    line behind the word that stands in the last event of a stream. An answer in chunks, of a length that nobody knows,
+    shows its end only by the end of the chunks.
+    """
+
+    def __init__(self, answer: UpstreamAnswer, terminal: bytes) -> None:
+        self._terminal = terminal if answer.media_type == SSE else None
+        self._left = answer.length
+        self._tail = b""
+
+    def is_in(self, chunk: bytes) -> bool:
+        if self._terminal is not None:
+            # a long event comes in several chunks
+            seen = self._tail + chunk
+            ended = max(seen.rfind(b"\n\n"), seen.rfind(b"\r\n\r\n"))
+            self._tail = seen[max(ended, 0) :]
+            return ended > seen.rfind(self._terminal) >= 0
+        if self._left is None:
+            return False
+        self._left -= len(chunk)
+        return self._left == 0
 
 
 def _mark(question: Question, missing: list[int], *, streamed: bool) -> tuple[object, ...]:

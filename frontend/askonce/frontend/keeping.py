@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from askonce.bus.protocols import Publisher
-from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain
+from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain, Unfinished
 from askonce.core.entry import JSON, SSE, Entry, Lookup
 from askonce.core.events import Answered, Superseded
+from askonce.core.key import outer_of
 from askonce.core.policy import Finished, Rules, Skip, SkipReason, Store, Why, admit, keep, lifetime
 from askonce.frontend.question import Question
 from askonce.frontend.recording import Head
@@ -96,17 +97,19 @@ class Keeper:
             return Skip(reason)
         try:
             answers = _answers(whole, self._rules.max_entry_bytes)
+        except Unfinished:
+            return Skip(SkipReason.INCOMPLETE)
         except Malformed:
             return Skip(SkipReason.MALFORMED)
         except Uncertain:
             return Skip(SkipReason.UNCERTAIN)
         if not answers:
             return Skip(SkipReason.EMPTY)
-        now, ttl = self._clock(), lifetime(self._rules, whole.question.ask.control)
+        ask = whole.question.ask
+        now, ttl = self._clock(), lifetime(self._rules, ask.control)
+        home = outer_of(whole.lookups[0].key.namespace, ask.control.namespace)
         entries = [
-            Entry(
-                lookup, one.payload, one.media_type, now, ttl, whole.model, whole.question.ask.endpoint.name, one.usage
-            )
+            Entry(lookup, one.payload, one.media_type, now, ttl, whole.model, ask.endpoint.name, one.usage, home)
             for lookup, one in zip(whole.lookups, answers, strict=True)
         ]
         return admit(self._rules, entries)

@@ -99,9 +99,10 @@ class Meaning:
         token = self._memory.begin()
         threshold = max(self._threshold, question.ask.control.similarity)
         try:
-            candidates = await self._matcher.nearest(lookup, _CANDIDATES, threshold, self._in_memory)
+            found = await self._matcher.nearest(lookup, _CANDIDATES, threshold, self._in_memory)
         except StoreUnavailable:
             return self._ended(Sought.STORE, Match(None, None))
+        candidates = [one for one in found if not self._memory.flushed(one.entry)]
         near = [one for one in candidates if _alike(one) >= threshold]
         if not near:
             nearest = max(map(_alike, candidates), default=0.0)

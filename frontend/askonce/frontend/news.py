@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from askonce.core.events import Answered, Deleted, Event, Superseded
+from askonce.core.events import Answered, Deleted, Event, Flushed, Superseded
 from askonce.stores.memory import MemoryStore
 from askonce.telemetry.logs import Log
 
@@ -26,6 +26,8 @@ class News:
                     self.memory.drop_older(key, at)
             case Deleted(keys=keys, at=at):
                 self.memory.forget(keys, at)
+            case Flushed():
+                self.memory.flush(event)
             case _:
                 assert_never(event)
 

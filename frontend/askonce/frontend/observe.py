@@ -5,12 +5,15 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from askonce.core.entry import Found
 from askonce.core.policy import Plan
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
+PASSED_THROUGH: Final = "passed_through"
+"""The call type of what is no cached route, and goes to a provider as it is."""
 _FLUSH_EVERY = 0.25  # seconds that a scrape may be behind
 
 

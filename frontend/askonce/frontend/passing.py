@@ -1,13 +1,16 @@
-"""Handing an upstream answer to a client: as it comes, or whole, or made up from found and fresh parts."""
+"""Handing an upstream answer to a client: as it comes, or whole, or made up from found and fresh parts.
 
-import asyncio
+Streams and bytes (sound, say) are passed on as they come: their head can only say what is meant to be kept. JSON and
+text wait for their end, so that their head says what was kept.
+"""
+
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from askonce.calls.endpoint import Answer, Endpoint, Malformed
-from askonce.core.entry import SSE
-from askonce.core.errors import UpstreamError, UpstreamUnavailable
+from askonce.core.entry import JSON, SSE
+from askonce.core.errors import UpstreamUnavailable
 from askonce.core.policy import Plan, Rules, SkipReason, Why, lifetime
 from askonce.core.sse import SseParser
 from askonce.frontend import respond
@@ -42,9 +45,11 @@ class Passing:
             head = await flight.recording.head()
             if head.status >= 400:
                 observed.result = Result.ERROR
-            if head.media_type == SSE:
-                ours = status.headers(stored=status.promised and head.status == 200)
-                return await self._pass_on(request, head, ours, _stream(reading, question, flight), observed)
+            if head.media_type == SSE or (_is_bytes(head) and not status.partial):
+                skipped = _foreseen(head, flight.recording.limit)
+                ours = status.headers(stored=status.promised and skipped is None, skipped=skipped)
+                chunks = _stream(reading, question, flight) if head.media_type == SSE else reading.chunks()
+                return await self._pass_on(request, head, ours, chunks, observed)
             held, ended = await reading.rest_or_overflow()
             if not ended:
                 ours = status.headers(stored=False, skipped=SkipReason.TOO_LARGE)
@@ -72,24 +77,15 @@ class Passing:
         response = web.StreamResponse(status=head.status, headers=[*head.headers, *ours])
         if head.length is not None and head.media_type != SSE:
             response.content_length = head.length
-        try:
-            await response.prepare(request)
-            async for chunk in chunks:
-                async with asyncio.timeout(respond.SEND_SECONDS):
-                    await response.write(chunk)
-        except (TimeoutError, ConnectionError):
-            respond.cut_off(request)  # the client's fault: it reads nothing, or has gone
-        except UpstreamError:
-            respond.break_off(request, response)
+        if not await respond.pass_on(request, response, chunks):
             observed.result = Result.ERROR
-        except BaseException:
-            respond.break_off(request, response)
-            raise
-        return response  # what aiohttp would write after a break, it cannot any more
+        return response
 
 
 class _Status:
-    """What the cache says about one answer from upstream. `promised`: it will be kept if it is complete."""
+    """What the cache says about one answer from upstream. `promised`: it will be kept if it is complete; `partial`:
+    it is asked for a part of what the client wants.
+    """
 
     def __init__(
         self, ttl: float | None, question: Question, known: Plan, *, joined: bool, similarity: float | None
@@ -97,7 +93,7 @@ class _Status:
         self._ttl = ttl  # the leader's counts
         self._question = question
         self._joined = joined
-        self._partial = len(known.missing) < len(known.found)
+        self.partial = len(known.missing) < len(known.found)
         self.promised = question.allowed.write
         self._alike = [] if similarity is None else [(SIMILARITY, similarity_text(similarity))]
 
@@ -106,11 +102,28 @@ class _Status:
 
     def text(self, *, stored: bool, skipped: SkipReason | Why | None = None) -> str:
         allowed = self._question.allowed
-        fwd = "partial" if self._partial else "miss" if allowed.read else "request" if allowed.write else "bypass"
+        fwd = "partial" if self.partial else "miss" if allowed.read else "request" if allowed.write else "bypass"
         detail = allowed.why or skipped or ""
         return miss_status(
             fwd=fwd, key=self._question.key, stored=stored, collapsed=self._joined, ttl=self._ttl, detail=detail
         )
+
+
+def _is_bytes(head: Head) -> bool:
+    """Whether it is an answer that clients take as it comes. What is no answer is short, and told whole."""
+    kind = head.media_type
+    return head.status == 200 and kind != JSON and not kind.endswith("+json") and not kind.startswith("text/")
+
+
+def _foreseen(head: Head, limit: int) -> SkipReason | None:
+    """Why an answer will not be kept, as far as its head tells."""
+    if head.status != 200:
+        return SkipReason.STATUS
+    if head.length == 0:
+        return SkipReason.EMPTY
+    if head.length is not None and head.length > limit:
+        return SkipReason.TOO_LARGE
+    return None if head.framed or head.media_type == SSE else SkipReason.INCOMPLETE
 
 
 def _completed(question: Question, known: Plan, flight: Flight, head: Head, payload: bytes) -> bytes:

@@ -9,7 +9,7 @@ from email.utils import formatdate
 from typing import Final, NamedTuple
 
 from askonce.calls.endpoint import Answer, Body, Endpoint
-from askonce.core.entry import FLOATS, JSON, SSE, Entry, Found
+from askonce.core.entry import FLOATS, JSON, MEDIA_TYPE, SSE, Entry, Found
 
 CACHE_NAME = "askonce"
 SIMILARITY: Final = "x-litellm-semantic-similarity"
@@ -77,9 +77,9 @@ def _plain_type(entry: Entry) -> str:
 def _content_type(media_type: str) -> str:
     if media_type == JSON:
         return JSON
-    if not _MEDIA_TYPE.fullmatch(media_type):
-        return _OCTETS
-    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+    if _MEDIA_TYPE.fullmatch(media_type):
+        return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+    return media_type if MEDIA_TYPE.fullmatch(media_type) else _OCTETS
 
 
 def hit_status(reply: Reply) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import orjson
@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractStreamWriter
 from askonce.core.errors import RequestError, UpstreamError
 from askonce.frontend.reply import CACHE_NAME, HttpDate, Reply, hit_bytes, hit_headers
 
-SEND_SECONDS: Final = 60.0  # that a client may take none of what is sent to it, as nginx's send_timeout
+_SEND_SECONDS: Final = 60.0  # that a client may take none of what is sent to it, as nginx's send_timeout
 _ONE_WRITE: Final = 64 * 1024  # below this, copying head and body together is cheaper than a second system call
 _HTTP_11: Final = (1, 1)
 
@@ -48,7 +48,7 @@ class ReadyResponse(web.StreamResponse):
         if transport.get_write_buffer_size():
             # A client that sends requests and reads no answers must not fill our memory, nor hold it for ever.
             try:
-                async with asyncio.timeout(SEND_SECONDS):
+                async with asyncio.timeout(_SEND_SECONDS):
                     await self._drain()
             except TimeoutError:
                 transport.abort()
@@ -78,13 +78,33 @@ def refusal(request: web.BaseRequest, error: RequestError, shape: Shape = as_ope
     return response
 
 
-def cut_off(request: web.BaseRequest) -> None:
+async def pass_on(request: web.BaseRequest, response: web.StreamResponse, chunks: AsyncIterator[bytes]) -> bool:
+    """Writes an answer as it comes; false where the provider broke off, and the client's connection with it. What
+    aiohttp would write after a break, it cannot any more.
+    """
+    try:
+        await response.prepare(request)
+        async for chunk in chunks:
+            async with asyncio.timeout(_SEND_SECONDS):
+                await response.write(chunk)
+    except (TimeoutError, ConnectionError):
+        _cut_off(request)  # the client's fault: it reads nothing, or has gone
+    except UpstreamError:
+        _break_off(request, response)
+        return False
+    except BaseException:
+        _break_off(request, response)
+        raise
+    return True
+
+
+def _cut_off(request: web.BaseRequest) -> None:
     """Ends the connection at once: closing in order would wait for who reads nothing."""
     if request.transport is not None:
         request.transport.abort()
 
 
-def break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:
+def _break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Never a clean end: a client that is still there must see that its answer is not whole.
 
     HTTP/1.0 knows no chunks, so that only a reset can say so (nginx speaks it to those behind it).

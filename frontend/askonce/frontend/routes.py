@@ -1,4 +1,6 @@
-"""Which handler answers which request: a table, looked up once. Knows paths, and nothing of what lies behind them."""
+"""Which handler answers which request: a table, looked up once. What has no row there may be another way to write a
+row, or a provider's to answer. Knows paths, and nothing of what lies behind them.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,11 +13,17 @@ from aiohttp.web_protocol import RequestHandler
 
 from askonce.core.errors import RequestError
 from askonce.frontend import respond
+from askonce.frontend.paths import Aim, aim
 
 # As nginx's default. aiohttp's own is an hour, and holds for connections too that never ask anything.
 _KEEPALIVE_SECONDS: Final = 75.0
 
+_PASSED_ON: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+
 Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Named = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
+"""Answers a request for the model that its address names."""
+Aimed = Callable[[web.BaseRequest, Aim], Awaitable[web.StreamResponse]]
 
 
 class _TextPart(BodyPartReader):
@@ -47,8 +55,19 @@ class _Request(web.BaseRequest):
 class Routes:
     """aiohttp's low-level server in place of its application: no router, no middlewares, no match objects."""
 
-    def __init__(self, table: Mapping[tuple[str, str], Answering], max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        table: Mapping[tuple[str, str], Answering],
+        named: Mapping[str, Named],
+        relay: Aimed,
+        max_body_bytes: int,
+    ) -> None:
+        """`table` is by method and path, `named` by the path that follows a model's name; `relay` answers for the
+        providers.
+        """
         self._table = table
+        self._named = named
+        self._relay = relay
         self._max_body_bytes = max_body_bytes
 
     def server(self) -> web.Server:
@@ -60,10 +79,25 @@ class Routes:
         # A HEAD is a GET whose body aiohttp does not send.
         method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
         answering = self._table.get((method, request.path))
-        if answering is None:
+        if answering is not None:
+            return await answering(request)
+        try:
+            return await self._unlisted(request, method)
+        except RequestError as error:
+            return respond.refusal(request, error)
+
+    async def _unlisted(self, request: web.BaseRequest, method: str) -> web.StreamResponse:
+        aimed = aim(request.rel_url.raw_path) if request.method in _PASSED_ON else None
+        if aimed is None:
             # the words of OpenAI's API
-            return respond.refusal(request, RequestError(404, f"Invalid URL ({request.method} {request.path[:200]})"))
-        return await answering(request)
+            raise RequestError(404, f"Invalid URL ({request.method} {request.path[:200]})")
+        if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+            raise RequestError(501, "WebSocket connections, as of the realtime API, are not built in this proxy.")
+        if aimed.named is None:
+            answering = self._table.get((method, aimed.row))
+            return await (self._relay(request, aimed) if answering is None else answering(request))
+        named = self._named.get(aimed.path) if method == hdrs.METH_POST else None
+        return await (self._relay(request, aimed) if named is None else named(request, aimed.named))
 
     def _request(
         self,

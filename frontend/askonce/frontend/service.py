@@ -15,27 +15,25 @@ from askonce.config.rules import read_rules
 from askonce.config.settings import Settings
 from askonce.core.errors import EmbedderUnavailable, StoreUnavailable
 from askonce.core.policy import Rules
-from askonce.frontend.admin import Admin
 from askonce.frontend.auth import Gate
 from askonce.frontend.deployments import Deployments
 from askonce.frontend.embedders.open import NotServed
 from askonce.frontend.embedding import Embedding, open_embedding
 from askonce.frontend.enriching import Enricher
 from askonce.frontend.flights import Flights
-from askonce.frontend.handler import Handler
 from askonce.frontend.keeping import Keeper, Queue
 from askonce.frontend.keys import Keys
 from askonce.frontend.meaning import Meaning
 from askonce.frontend.news import News
-from askonce.frontend.observe import Observer
+from askonce.frontend.observe import PASSED_THROUGH, Observer
 from askonce.frontend.outbox import Outbox
-from askonce.frontend.passing import Passing
 from askonce.frontend.question import Placing
-from askonce.frontend.routes import Routes
 from askonce.frontend.upstream import Upstream
+from askonce.frontend.wiring import Parts, routes
 from askonce.runtime.clock import timer, wall
 from askonce.runtime.drain import Drain
 from askonce.stores.guards import Guarded, GuardedMatcher
+from askonce.stores.inspection import Inspector
 from askonce.stores.memory import MemoryStore
 from askonce.stores.registry import STORES
 from askonce.stores.tier import Tiered
@@ -104,16 +102,32 @@ class Frontend:
         self._upstream = Upstream(self._proxy, self._version)
         at_close(self._upstream.close)
         rules = self._rules()
-        deployments = Deployments([one for one in settings.deployments if one.for_clients])
+        deployments = Deployments([one for one in settings.deployments if one.for_clients], settings.aliases)
         gate = Gate(_secret(settings), self._proxy.cache_scope)
         placing = Placing(deployments, gate, Keys(settings.cache.namespace), rules)
         meaning, queue = await self._open_meaning(placing, at_close)
         self._flights = self._make_flights(rules, queue)
         at_close(self._finish_answers)
-        observer = Observer([one.name for one in ENDPOINTS], metrics, log, timer)
+        observer = Observer([*(one.name for one in ENDPOINTS), PASSED_THROUGH], metrics, log, timer)
         flushing = asyncio.create_task(observer.flush_for_ever(), name="observer")
         at_close(_cancelled, flushing)
-        server = self._routes(tier, placing, meaning, observer).server()
+        parts = Parts(
+            settings=settings,
+            memory=self._memory,
+            store=self._store,
+            inspector=self._open_inspector(at_close),
+            tier=tier,
+            bus=self._bus,
+            placing=placing,
+            meaning=meaning,
+            flights=self._flights,
+            upstream=self._upstream,
+            observer=observer,
+            metrics=metrics,
+            log=log,
+            draining=self._draining,
+        )
+        server = routes(parts).server()
         self._runner = web.ServerRunner(server, shutdown_timeout=self._drain.handlers, handle_signals=False)
         at_close(self._runner.cleanup)
         await self._runner.setup()
@@ -167,6 +181,15 @@ class Frontend:
             return matcher, matcher
         return Guarded(row.open_reader(settings, wall), **around), None
 
+    def _open_inspector(self, at_close: Callable[..., object]) -> Inspector | None:
+        """What the store's server is asked with for operators, where it tells anything."""
+        open_inspector = STORES[self._settings.cache.type].open_inspector
+        if open_inspector is None or not self._settings.cache.enabled:
+            return None
+        inspector = open_inspector(self._settings)
+        at_close(inspector.close)
+        return inspector
+
     async def _open_meaning(
         self, placing: Placing, at_close: Callable[..., object]
     ) -> tuple[Meaning | None, Queue | None]:
@@ -217,38 +240,6 @@ class Frontend:
     def _rules(self) -> Rules:
         cache = self._settings.cache
         return Rules(cache.enabled, cache.call_types, cache.opt_in, cache.ttl, self._proxy.max_entry_bytes)
-
-    def _routes(self, tier: Tiered, placing: Placing, meaning: Meaning | None, observer: Observer) -> Routes:
-        settings, gate = self._settings, placing.gate
-        passing = Passing(placing.rules)
-        admin = Admin(
-            settings=settings,
-            gate=gate,
-            deployments=placing.deployments,
-            memory=self._memory,
-            store=self._store,
-            bus=self._bus,
-            metrics=self._metrics,
-            clock=wall,
-            draining=self._draining,
-        )
-        table = admin.routes()
-        for endpoint in ENDPOINTS:
-            handler = Handler(
-                endpoint=endpoint,
-                gate=gate,
-                placing=placing,
-                tier=tier,
-                meaning=meaning if endpoint.comparable else None,
-                flights=self._flights,
-                bus=self._bus,
-                passing=passing,
-                observer=observer,
-                clock=wall,
-            )
-            for path in endpoint.paths:
-                table["POST", path] = handler.handle
-        return Routes(table, self._proxy.max_body_bytes)
 
     def _make_flights(self, rules: Rules, queue: Queue | None) -> Flights:
         everything_is_told = self._outbox is None  # where memory is the only store, the others have it from the bus

@@ -21,7 +21,7 @@ from askonce.core.errors import UpstreamTimeout, UpstreamUnavailable
 from askonce.frontend.ask import WITH_CREDENTIAL, Ask
 from askonce.frontend.auth import Credential
 from askonce.frontend.deployments import Target
-from askonce.frontend.dialects import Way, way
+from askonce.frontend.dialects import Way, counts, way
 
 # Hop-by-hop headers (RFC 9110 7.6.1), what we frame ourselves, and what speaks for another host or another cache.
 _NOT_PASSED_ON: Final = frozenset(
@@ -66,8 +66,7 @@ class UpstreamAnswer:
         named = ",".join(response.headers.getall(hdrs.CONNECTION, ())).lower()
         dropped = _NOT_PASSED_ON.union(name.strip() for name in named.split(","))
         self.headers = [(n, v) for n, v in response.headers.items() if n.lower() not in dropped]
-        said = response.content_type  # as aiohttp decodes it: a provider may have put anything into it
-        self.media_type = said if MEDIA_TYPE.fullmatch(said) else "application/octet-stream"
+        self.media_type = _media_type(response)
         self.length = response.content_length if "Content-Encoding" not in response.headers else None
         self.framed = self.length is not None or hdrs.TRANSFER_ENCODING in response.headers
 
@@ -78,6 +77,15 @@ class UpstreamAnswer:
         with _translated():
             async for chunk in self._response.content.iter_any():
                 yield chunk
+
+
+def _media_type(response: aiohttp.ClientResponse) -> str:
+    """With its parameters where they say how sound is to be played."""
+    said = response.content_type  # as aiohttp decodes it: a provider may have put anything into it
+    whole = said + response.headers.get(hdrs.CONTENT_TYPE, said)[len(said) :]
+    if said.startswith(("audio/", "video/")) and MEDIA_TYPE.fullmatch(whole):
+        return whole
+    return said if MEDIA_TYPE.fullmatch(said) else "application/octet-stream"
 
 
 class Upstream:
@@ -107,7 +115,7 @@ class Upstream:
         """
         there = way(target.deployment, target.model, ask.endpoint.path, credential)
         headers = _headers(ask, target, there, own_credential=credential is not None)
-        data = _form(ask, target, body) if ask.upload else orjson.dumps(_asked(target, body))
+        data = _form(ask, target, body) if ask.upload else orjson.dumps(_asked(ask, target, body))
         patience = self._patience(ask, target)
         async with self.sending(hdrs.METH_POST, there.url, headers=headers, data=data, patience=patience) as answer:
             yield answer
@@ -138,30 +146,37 @@ class Upstream:
             response.close() if not response.content.at_eof() else response.release()
 
     def _patience(self, ask: Ask, target: Target) -> aiohttp.ClientTimeout:
+        """`timeout` bounds the whole answer, `stream_timeout` each wait of a stream: for its first chunk, and for the
+        next. Where the latter is longer, it is what somebody wanted a stream to have.
+        """
         deployment = target.deployment
+        total = self._total if deployment.timeout is None else deployment.timeout
+        wait = deployment.stream_timeout if ask.streamed else None
+        total = total if wait is None else max(total, wait)
         asked = ask.body.get("timeout")
-        total = deployment.stream_timeout if ask.streamed else None
-        total = deployment.timeout if total is None else total
-        total = self._total if total is None else total
         if isinstance(asked, int | float) and not isinstance(asked, bool) and asked > 0:
             total = min(total, float(asked))
-        return aiohttp.ClientTimeout(total=total, sock_connect=self._connect)
+        return aiohttp.ClientTimeout(total=total, sock_connect=self._connect, sock_read=wait)
 
 
-def _asked(target: Target, body: Body) -> Body:
+def _asked(ask: Ask, target: Target, body: Body) -> Body:
     """The body as the provider is to see it: the deployment's defaults below what the client says, its model name.
 
-    A null says nothing, as in the key: it does not take a default away.
+    A null says nothing, as in the key: it does not take a default away. The usage of a stream that only we want is not
+    asked for where the provider would refuse the request for it.
     """
-    defaults = {name: value for name, value in target.deployment.defaults.items() if body.get(name) is None}
+    deployment = target.deployment
+    defaults = {name: value for name, value in deployment.defaults.items() if body.get(name) is None}
     asked = {**body, **defaults, "model": target.model}
     asked.pop("timeout", None)
+    if not counts(deployment) and "stream_options" not in ask.body:
+        asked.pop("stream_options", None)
     return asked
 
 
 def _form(ask: Ask, target: Target, body: Body) -> aiohttp.FormData:
     form = aiohttp.FormData()
-    for name, value in _asked(target, body).items():
+    for name, value in _asked(ask, target, body).items():
         if name != "file":
             for one in value if isinstance(value, list) else [value]:
                 form.add_field(name, one if isinstance(one, str) else orjson.dumps(one).decode())

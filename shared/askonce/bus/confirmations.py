@@ -1,4 +1,7 @@
-"""Who waits for which deletion to be confirmed. Sequences and tokens only; no transport."""
+"""Who waits for what to be confirmed by whom. Sequences and tokens only; no transport.
+
+A token is a key whose deletion a store has carried out, or a frontend that has heard of a flush.
+"""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,9 +11,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, eq=False)
 class Expected:
-    """One asker. Confirmations may come before it knows its own sequences, so they are noted from the start."""
+    """One asker. Confirmations may come before it knows its own sequences, so they are noted from the start: those of
+    its tokens, or all of them where it does not know these either.
+    """
 
-    tokens: frozenset[str]
+    tokens: frozenset[str] | None
     confirmed: dict[str, int] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -29,8 +34,9 @@ class Confirmations:
         self._waiting: set[Expected] = set()
 
     @contextmanager
-    def expect(self, tokens: Sequence[str]) -> Iterator[Expected]:
-        expected = Expected(frozenset(tokens))
+    def expect(self, tokens: Sequence[str] | None = None) -> Iterator[Expected]:
+        """None stands for every token there is."""
+        expected = Expected(None if tokens is None else frozenset(tokens))
         self._waiting.add(expected)
         try:
             yield expected
@@ -39,6 +45,6 @@ class Confirmations:
 
     def confirm(self, token: str, sequence: int) -> None:
         for expected in self._waiting:
-            if token in expected.tokens:
+            if expected.tokens is None or token in expected.tokens:
                 expected.confirmed[token] = max(sequence, expected.confirmed.get(token, 0))
                 expected.news.set()

@@ -19,7 +19,7 @@ from askonce.bus.tombstones import Graveyard
 from askonce.config.settings import ProxySettings
 from askonce.core import wire
 from askonce.core.errors import BusUnavailable, WireError
-from askonce.core.events import Deleted
+from askonce.core.events import Deleted, Flushed
 from askonce.core.key import CacheKey
 
 _CATCH_UP: Final = 60.0  # seconds for the first load of all tombstones
@@ -45,6 +45,12 @@ class NatsDelivery:
     def deliveries(self) -> int:
         return self._message.metadata.num_delivered
 
+    @property
+    def _confirmed(self) -> bool:
+        """Whether somebody may wait to hear that it is done: nobody does for a flush."""
+        deletion = self._message.metadata.stream == names.TOMBSTONE_STREAM
+        return deletion and not self._message.subject.startswith(f"{names.FLUSHES}.")
+
     async def extend(self) -> None:
         self._link.require()
         with translated("extending"):
@@ -54,7 +60,7 @@ class NatsDelivery:
         client = self._link.client
         with translated("acknowledging"):
             await self._message.ack()
-            if self._message.metadata.stream == names.TOMBSTONE_STREAM:
+            if self._confirmed:
                 token = self._message.subject.rpartition(".")[2]
                 sequence = self._message.metadata.sequence.stream
                 await client.publish(names.confirmed(self._store), f"{sequence} {token}".encode())
@@ -86,15 +92,15 @@ class NatsTombstones:
         self._feed = OrderedFeed(link, names.TOMBSTONE_STREAM, self._take, _nothing, whole=True)
 
     async def start(self) -> None:
-        """Returns once every deletion before the call is known. Raises BusUnavailable."""
+        """Returns once every deletion and flush before the call is known. Raises BusUnavailable."""
         await self._feed.start(_CATCH_UP)
         await self._feed.reach(_CATCH_UP)
 
     async def refresh(self) -> None:
         await self._feed.reach(_REFRESH)
 
-    def at(self, key: CacheKey) -> float | None:
-        return self._graveyard.at(key)
+    def at(self, key: CacheKey, home: str | None = None) -> float | None:
+        return self._graveyard.at(key, home)
 
     async def close(self) -> None:
         await self._feed.close()
@@ -104,6 +110,8 @@ class NatsTombstones:
             event = wire.decode(message.data)
             if isinstance(event, Deleted):
                 self._graveyard.bury(event, self._clock())
+            elif isinstance(event, Flushed):
+                self._graveyard.flush(event)
 
 
 class NatsConsumer:

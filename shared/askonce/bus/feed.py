@@ -126,13 +126,21 @@ class OrderedFeed(_Feed):
     """Every message of a stream, in order, each once: from its start, or from the first `start` of this feed on.
 
     After a lost connection it goes on behind the last one seen. `on_gap` is called when that cannot be: the stream
-    was made anew. `seen` is the sequence up to which nothing is missing.
+    was made anew. `seen` is the sequence up to which nothing is missing. `description` is for others to see.
     """
 
     def __init__(
-        self, link: Link, stream: str, on_message: Callable[[Msg], None], on_gap: Callable[[], None], *, whole: bool
+        self,
+        link: Link,
+        stream: str,
+        on_message: Callable[[Msg], None],
+        on_gap: Callable[[], None],
+        *,
+        whole: bool,
+        description: str | None = None,
     ) -> None:
         super().__init__(link, f"feed {stream}")
+        self._description = description
         self._stream, self._on_message, self._on_gap = stream, on_message, on_gap
         self._begun = whole
         self._advanced = asyncio.Event()
@@ -172,7 +180,7 @@ class OrderedFeed(_Feed):
             elif self._end < self.seen:
                 self._on_gap()
                 self.seen = 0
-            consumer = await js.add_consumer(self._stream, feed(inbox, self.seen + 1))
+            consumer = await js.add_consumer(self._stream, feed(inbox, self.seen + 1, self._description))
         if not consumer.num_pending:
             self._advance(self._end)  # nothing between `seen` and the end is left: expired, or never was
 

@@ -5,16 +5,17 @@ handed out until it is settled, and may end among the dead letters. It forgets e
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from askonce.bus import names
 from askonce.bus.confirmations import Confirmations
+from askonce.bus.local_queue import Message, Queue
 from askonce.bus.protocols import Delivery
 from askonce.bus.tombstones import Graveyard
 from askonce.core import wire
 from askonce.core.errors import BusRefused, BusUnavailable
-from askonce.core.events import Answered, Deleted, Event
+from askonce.core.events import Answered, Deleted, Event, Flushed
 from askonce.core.key import CacheKey
 
 _DUPLICATES: Final = 120.0  # seconds, as the stream over NATS has it
@@ -32,46 +33,6 @@ class DeadLetter:
 class Listener:
     on_event: Callable[[Event], None]
     on_gap: Callable[[], None]
-
-
-@dataclass(slots=True, eq=False)
-class Message:
-    """`due` is when it may be handed out (again), seconds since the epoch. `token` names a deletion's key."""
-
-    data: bytes
-    sequence: int
-    due: float
-    token: str = ""
-    deliveries: int = 0
-
-
-@dataclass(slots=True)
-class Queue:
-    """`size` is in bytes. Messages stand in the order of their sequences."""
-
-    messages: dict[int, Message] = field(default_factory=dict)
-    size: int = 0
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def add(self, message: Message) -> None:
-        self.messages[message.sequence] = message
-        self.size += len(message.data)
-        self.changed.set()
-
-    def remove(self, message: Message) -> None:
-        if self.messages.pop(message.sequence, None) is not None:
-            self.size -= len(message.data)
-
-    def take(self, limit: int, now: float, ack_wait: float) -> list[Message]:
-        due = [message for message in self.messages.values() if message.due <= now][:limit]
-        for message in due:
-            message.deliveries += 1
-            message.due = now + ack_wait
-        return due
-
-    def next_due(self, now: float) -> float | None:
-        """Seconds until a message may be handed out."""
-        return min((message.due - now for message in self.messages.values()), default=None)
 
 
 class LocalBus:
@@ -97,6 +58,7 @@ class LocalBus:
         self.graveyard = Graveyard(tombstone_age)
         self.confirmations = Confirmations()
         self.listeners: list[Listener] = []
+        self.flushes: dict[str, Flushed] = {}
         self._capacity = capacity
         self._ids: OrderedDict[str, float] = OrderedDict()
         self._sequence = 0
@@ -133,12 +95,20 @@ class LocalBus:
 
     def bury(self, key: CacheKey, at: float) -> int:
         """Writes a tombstone; gives its sequence. An earlier deletion of the key still in the queue is replaced."""
-        now, token = self.clock(), names.token(key)
-        frame = wire.encode(Deleted((key,), at))
-        self.graveyard.bury(Deleted((key,), at), now)
+        event = Deleted((key,), at)
+        self.graveyard.bury(event, self.clock())
+        return self._tombstone(names.token(key), wire.encode(event))
+
+    def flush(self, event: Flushed) -> None:
+        """Writes down that the namespace was flushed, in the place of an earlier time."""
+        self.flushes[event.namespace] = event
+        self.graveyard.flush(event)
+        self._tombstone(names.flushed(event.namespace), wire.encode(event))
+
+    def _tombstone(self, token: str, frame: bytes) -> int:
         for earlier in [one for one in self.deletions.messages.values() if one.token == token]:
             self.deletions.remove(earlier)
-        message = Message(frame, self._next(), now, token)
+        message = Message(frame, self._next(), self.clock(), token)
         self.deletions.add(message)
         self.tell(frame)
         return message.sequence
@@ -221,6 +191,8 @@ class LocalPublisher:
         self._bus.require()
         self._listener = Listener(on_event, on_gap)
         self._bus.listeners.append(self._listener)
+        for flushed in self._bus.flushes.values():
+            on_event(flushed)
 
     async def delete(self, keys: Sequence[CacheKey], at: float, *, within: float, confirm: bool) -> None:
         self._bus.require()
@@ -234,6 +206,11 @@ class LocalPublisher:
                     await expected.wait(sequences)
             except TimeoutError:
                 raise BusUnavailable(f"the deletion was not confirmed within {within:g} s") from None
+
+    async def flush(self, namespace: str, at: float, *, within: float) -> None:  # noqa: ARG002 - nothing takes time here
+        self._bus.require()
+        self._bus.flush(Flushed(namespace, at))
+        await asyncio.sleep(0)  # the turn in which listeners are called
 
     async def ping(self) -> None:
         self._bus.require()
@@ -257,8 +234,8 @@ class LocalConsumer:
     async def refresh(self) -> None:
         self._bus.require()
 
-    def at(self, key: CacheKey) -> float | None:
-        return self._bus.graveyard.at(key)
+    def at(self, key: CacheKey, home: str | None = None) -> float | None:
+        return self._bus.graveyard.at(key, home)
 
     async def answered(self, limit: int, wait: float) -> list[Delivery]:
         return await self._take(self._bus.answers, limit, wait)
@@ -275,7 +252,7 @@ class LocalConsumer:
             taken = queue.take(limit, self._bus.clock(), self._bus.ack_wait)
             if taken or loop.time() >= until:
                 return [LocalDelivery(self._bus, queue, message, message.deliveries) for message in taken]
-            await _wait(queue, self._bus.clock(), until - loop.time())
+            await queue.wait(self._bus.clock(), until - loop.time())
 
     async def pending(self) -> int:
         self._bus.require()
@@ -286,12 +263,3 @@ class LocalConsumer:
 
     async def close(self) -> None:
         """Nothing is held here: what was handed out and not settled is handed out again."""
-
-
-async def _wait(queue: Queue, now: float, within: float) -> None:
-    due = queue.next_due(now)
-    try:
-        async with asyncio.timeout(within if due is None else min(within, max(due, 0.001))):
-            await queue.changed.wait()
-    except TimeoutError:
-        return

@@ -9,7 +9,9 @@ STREAM: Final = "ASKONCE"
 DEAD_STREAM: Final = "ASKONCE_DEAD"
 TOMBSTONES: Final = "askonce-tombstones"  # the key-value bucket, as `nats kv` names it
 TOMBSTONE_STREAM: Final = f"KV_{TOMBSTONES}"
+FLUSHES: Final = f"$KV.{TOMBSTONES}.flushed"  # a part of the bucket that no key's token can be in
 TOLD: Final = "askonce.told"
+HEARD: Final = "askonce.heard"  # where frontends say what they have heard: `<sequence of the flush> <listener>`
 
 # One inbox prefix a role, so that no role can listen to what another is answered.
 FRONTEND_INBOX: Final = "_INBOX.frontend"
@@ -43,3 +45,23 @@ def token(key: CacheKey) -> str:
 
 def tombstone(key: CacheKey) -> str:
     return f"$KV.{TOMBSTONES}.{token(key)}"
+
+
+def flushed(namespace: str) -> str:
+    """Where the last flush of a configured namespace stands, which may be "", or hold ":" and "."."""
+    return f"{FLUSHES}.{hashlib.sha256(namespace.encode()).hexdigest()}"
+
+
+_LISTENER: Final = "askonce frontend "
+
+
+def description(listener: str) -> str:
+    """How the consumer of a listening frontend is described, so that others see who listens."""
+    return f"{_LISTENER}{listener}"
+
+
+def listener(description: str | None) -> str | None:
+    """Whose consumer it is, or None for any other."""
+    if description is None or not description.startswith(_LISTENER):
+        return None
+    return description.removeprefix(_LISTENER)

@@ -71,8 +71,9 @@ class Publisher(Protocol):
         ...
 
     async def listen(self, on_event: Callable[[Event], None], on_gap: Callable[[], None]) -> None:
-        """Calls `on_event` for whatever is told, and, in order and without loss, for every deletion; `on_gap` when
-        something may have been missed (a reconnection). Returns once both feeds stand.
+        """Calls `on_event` for whatever is told, and, in order and without loss, for every deletion and flush; `on_gap`
+        when something may have been missed (a reconnection). Returns once both feeds stand and `on_event` has had the
+        last flush of each namespace.
         """
         ...
 
@@ -84,20 +85,30 @@ class Publisher(Protocol):
         """
         ...
 
+    async def flush(self, namespace: str, at: float, *, within: float) -> None:
+        """Has everything go that proxies with this configured namespace ("" for none) had kept by `at`, seconds since
+        the epoch. Returns once that is on the queue's disk, from where those that start later have it, and every
+        frontend that listens has heard of it: none of them serves any of it from then on. Stores remove it later.
+
+        A frontend that is cut off from the queue is not waited for: it hears of it when it is back. Raises
+        BusUnavailable when that did not happen within `within` seconds; it may have happened to a part of them.
+        """
+        ...
+
     async def ping(self) -> None: ...
 
     async def close(self) -> None: ...
 
 
 class Tombstones(Protocol):
-    """Which keys were deleted, and when."""
+    """Which keys were deleted and which namespaces flushed, and when."""
 
     async def refresh(self) -> None:
-        """After this, every deletion acknowledged before the call is seen. Raises BusUnavailable."""
+        """After this, every deletion and flush acknowledged before the call is seen. Raises BusUnavailable."""
         ...
 
-    def at(self, key: CacheKey) -> float | None:
-        """When the key was last deleted, seconds since the epoch, or None."""
+    def at(self, key: CacheKey, home: str | None = None) -> float | None:
+        """When the entry of this key and home was last deleted or flushed, seconds since the epoch, or None."""
         ...
 
 
@@ -120,7 +131,7 @@ class Consumer(Protocol):
         ...
 
     async def deleted(self, limit: int, wait: float) -> list[Delivery]:
-        """The same for deletions (`Deleted` frames)."""
+        """The same for deletions and flushes (frames of `Deleted` and `Flushed`)."""
         ...
 
     async def pending(self) -> int:

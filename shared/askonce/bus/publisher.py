@@ -1,22 +1,26 @@
-"""A frontend's side of the bus over NATS. Knows when an answer is safe and when a deletion is done; keeps nothing."""
+"""A frontend's side of the bus over NATS. Knows when an answer is safe, a deletion done and a flush heard of; keeps
+nothing.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
+from uuid import uuid4
 
 from nats.aio.msg import Msg
 from nats.js.api import Header
 
 from askonce.bus import names
-from askonce.bus.confirmations import Confirmations
+from askonce.bus.confirmations import Confirmations, Expected
 from askonce.bus.errors import translated
 from askonce.bus.feed import OrderedFeed, ToldFeed
 from askonce.bus.link import OPENING, Link
+from askonce.bus.marks import last_flushes, listeners
 from askonce.core import wire
 from askonce.core.errors import BusRefused, BusUnavailable, WireError
-from askonce.core.events import Answered, Deleted, Event
+from askonce.core.events import Answered, Deleted, Event, Flushed
 from askonce.core.key import CacheKey
 from askonce.telemetry.metrics import Metrics
 
@@ -26,6 +30,7 @@ _TOLD_BYTES: Final = 16 << 20
 _IN_STEP: Final = 0.5  # seconds for a server to answer a ping; one that is well takes a thousandth of it
 _OUT_OF_STEP: Final = 2.0  # seconds in which nobody waits for a server that did not
 _AT_ONCE: Final = 64  # tombstones in flight; eight times faster than one by one, and no flood
+_LOOK_AGAIN: Final = 0.25  # seconds before asking again who listens: who has ended meanwhile will hear of nothing
 
 
 class NatsPublisher:
@@ -35,10 +40,12 @@ class NatsPublisher:
         self._link, self._store = link, store
         self._gaps = metrics.counter("askonce_bus_gaps_total")
         self._answered = names.answered(store)
-        self._confirmations = Confirmations()
-        self._confirmed = ToldFeed(link, names.confirmed(store), self._on_confirmed, _nothing)
-        self._feeds: list[ToldFeed | OrderedFeed] = [self._confirmed]
-        self._told: deque[bytes] = deque()
+        self._confirmations, self._hearings = Confirmations(), Confirmations()
+        self._confirmed = ToldFeed(link, names.confirmed(store), _noting(self._confirmations), _nothing)
+        self._heard = ToldFeed(link, names.HEARD, _noting(self._hearings), _nothing)
+        self._feeds: list[ToldFeed | OrderedFeed] = [self._confirmed, self._heard]
+        self._listener = uuid4().hex
+        self._told: deque[tuple[str, bytes]] = deque()  # subject and frame
         self._told_bytes = 0
         self._in_step_again = 0.0
         self._to_tell = asyncio.Event()
@@ -46,6 +53,7 @@ class NatsPublisher:
 
     async def start(self) -> None:
         await self._confirmed.start(OPENING)
+        await self._heard.start(OPENING)
         self._teller = asyncio.create_task(self._tell_all(), name="bus-teller")
 
     @property
@@ -67,9 +75,12 @@ class NatsPublisher:
         frame = wire.encode(event)
         room = len(self._told) < _TOLD_EVENTS and self._told_bytes + len(frame) <= _TOLD_BYTES
         if self._link.connected and room and len(frame) <= self.max_payload:
-            self._told.append(frame)
-            self._told_bytes += len(frame)
-            self._to_tell.set()
+            self._say(names.TOLD, frame)
+
+    def _say(self, subject: str, frame: bytes) -> None:
+        self._told.append((subject, frame))
+        self._told_bytes += len(frame)
+        self._to_tell.set()
 
     async def in_step(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -90,10 +101,10 @@ class NatsPublisher:
 
     async def _tell_waiting(self) -> None:
         while self._told:
-            frame = self._told.popleft()
+            subject, frame = self._told.popleft()
             self._told_bytes -= len(frame)
             with suppress(BusUnavailable, BusRefused), translated("telling"):
-                await self._link.client.publish(names.TOLD, frame)
+                await self._link.client.publish(subject, frame)
 
     async def listen(self, on_event: Callable[[Event], None], on_gap: Callable[[], None]) -> None:
         def gap() -> None:
@@ -106,12 +117,21 @@ class NatsPublisher:
 
         def tombstone(message: Msg) -> None:
             frame(message.data)
+            if message.subject.startswith(f"{names.FLUSHES}."):
+                self._say_heard(message.metadata.sequence.stream)
 
         told = ToldFeed(self._link, names.TOLD, frame, gap)
-        deletions = OrderedFeed(self._link, names.TOMBSTONE_STREAM, tombstone, gap, whole=False)
+        listening = names.description(self._listener)
+        deletions = OrderedFeed(self._link, names.TOMBSTONE_STREAM, tombstone, gap, whole=False, description=listening)
         self._feeds += [told, deletions]
         await told.start(OPENING)
         await deletions.start(OPENING)
+        for sequence, flush in await last_flushes(self._link):  # the feed has those that come from here on
+            frame(flush)
+            self._say_heard(sequence)
+
+    def _say_heard(self, sequence: int) -> None:
+        self._say(names.HEARD, f"{sequence} {self._listener}".encode())
 
     async def delete(self, keys: Sequence[CacheKey], at: float, *, within: float, confirm: bool) -> None:
         unique = list(dict.fromkeys(keys))
@@ -142,10 +162,29 @@ class NatsPublisher:
         async with self._link.asking("writing a tombstone") as js:
             return (await js.publish(names.tombstone(key), wire.encode(Deleted((key,), at)))).seq
 
-    def _on_confirmed(self, data: bytes) -> None:
-        sequence, _, token = data.decode(errors="replace").partition(" ")
-        if sequence.isdecimal():
-            self._confirmations.confirm(token, int(sequence))
+    async def flush(self, namespace: str, at: float, *, within: float) -> None:
+        event = Flushed(namespace, at)
+        try:
+            async with asyncio.timeout(within):
+                await self._heard.stand(within)
+                with self._hearings.expect() as expected:
+                    async with self._link.asking("writing a flush") as js:
+                        mark = await js.publish(names.flushed(namespace), wire.encode(event))
+                    self.tell(event)  # for a frontend whose ordered feed is just being set up anew
+                    await self._heard_by_all(expected, mark.seq)
+        except TimeoutError:
+            raise BusUnavailable(f"not every frontend had heard of the flush within {within:g} s") from None
+
+    async def _heard_by_all(self, expected: Expected, sequence: int) -> None:
+        """It waits without end: the caller sets the deadline."""
+        while True:
+            listening = await listeners(self._link)
+            try:
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await expected.wait(dict.fromkeys(listening, sequence))
+            except TimeoutError:
+                continue
+            return
 
     async def ping(self) -> None:
         await self._link.ping()
@@ -158,6 +197,17 @@ class NatsPublisher:
             self._teller.cancel()
             await asyncio.gather(self._teller, return_exceptions=True)
         await self._link.close()
+
+
+def _noting(confirmations: Confirmations) -> Callable[[bytes], None]:
+    """Takes what is said as `<sequence> <token>`."""
+
+    def note(data: bytes) -> None:
+        sequence, _, token = data.decode(errors="replace").partition(" ")
+        if sequence.isdecimal():
+            confirmations.confirm(token, int(sequence))
+
+    return note
 
 
 def _nothing() -> None:

@@ -30,8 +30,17 @@ _COMMON: Final = (
     f"{_API}.CONSUMER.CREATE.{names.TOMBSTONE_STREAM}",
     f"$JS.FC.{names.TOMBSTONE_STREAM}.>",
 )
-_FRONTEND_PUBLISH: Final = (*_COMMON, names.answered("*"), names.TOLD, f"$KV.{names.TOMBSTONES}.*")
-_FRONTEND_SUBSCRIBE: Final = (f"{names.FRONTEND_INBOX}.>", names.TOLD, names.confirmed("*"))
+_FRONTEND_PUBLISH: Final = (
+    *_COMMON,
+    f"{_API}.CONSUMER.LIST.{names.TOMBSTONE_STREAM}",
+    f"{_API}.STREAM.MSG.GET.{names.TOMBSTONE_STREAM}",
+    names.answered("*"),
+    names.TOLD,
+    names.HEARD,
+    f"$KV.{names.TOMBSTONES}.*",
+    f"{names.FLUSHES}.*",
+)
+_FRONTEND_SUBSCRIBE: Final = (f"{names.FRONTEND_INBOX}.>", names.TOLD, names.HEARD, names.confirmed("*"))
 _WRITER_PUBLISH: Final = (
     *_COMMON,
     *(f"{_API}.STREAM.UPDATE.{stream}" for stream in _STREAMS),

@@ -68,9 +68,10 @@ async def ensure_consumers(js: JetStreamContext, store: str, ack_wait: float) ->
             await js.add_consumer(stream, _durable(store, subject, ack_wait))
 
 
-def feed(inbox: str, start: int) -> ConsumerConfig:
+def feed(inbox: str, start: int, description: str | None = None) -> ConsumerConfig:
     """A consumer that the server forgets with its connection: everything from `start` on, in order, pushed."""
     return ConsumerConfig(
+        description=description,
         deliver_subject=inbox,
         deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
         opt_start_seq=start,
@@ -122,7 +123,7 @@ def _streams(settings: ProxySettings) -> tuple[StreamConfig, StreamConfig, Strea
     )
     tombstones = StreamConfig(  # as `nats kv add` makes them, so that its tools work
         name=names.TOMBSTONE_STREAM,
-        description="Deleted keys and when they were deleted.",
+        description="Deleted keys and flushed namespaces, and when that was.",
         subjects=[f"$KV.{names.TOMBSTONES}.>"],
         retention=RetentionPolicy.LIMITS,
         discard=DiscardPolicy.NEW,

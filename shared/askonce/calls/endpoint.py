@@ -30,6 +30,10 @@ class Malformed(ValueError):
     """An upstream answer that is not what the route's API says. It is served as it came, and not kept."""
 
 
+class Unfinished(Malformed):
+    """An answer that says of itself that it is not whole."""
+
+
 class Uncertain(ValueError):
     """A stream that cannot be turned into one answer without a guess. It is served as it came, and not kept."""
 

@@ -6,10 +6,14 @@ from typing import Final
 from askonce.calls.chat import CHAT
 from askonce.calls.embeddings import EMBEDDINGS
 from askonce.calls.endpoint import Endpoint
+from askonce.calls.messages import MESSAGES
+from askonce.calls.rerank import RERANK
+from askonce.calls.responses import RESPONSES
+from askonce.calls.speech import SPEECH
 from askonce.calls.text import TEXT
 from askonce.calls.transcription import TRANSCRIPTION
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (CHAT, TEXT, EMBEDDINGS, TRANSCRIPTION)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (CHAT, TEXT, EMBEDDINGS, TRANSCRIPTION, RERANK, SPEECH, RESPONSES, MESSAGES)
 CALL_TYPES: Final = frozenset(endpoint.name for endpoint in ENDPOINTS)
 
 

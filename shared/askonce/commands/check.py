@@ -1,20 +1,20 @@
-"""`askonce check`: what is in force, what is ignored and why, and whether every backend answers."""
+"""`askonce check`: what is in force, what works of the file and what does not, and whether every backend answers."""
 
 import asyncio
 import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import aiohttp
 import uvloop
 
 from askonce.bus.probe import probe
 from askonce.commands.processes import VERSION
-from askonce.config.describe import describe
+from askonce.config.describe import describe, standing, without_credentials
 from askonce.config.settings import Settings
-from askonce.core.errors import AskonceError
+from askonce.core.errors import AskonceError, UpstreamError
 from askonce.frontend.deployments import Deployments
 from askonce.frontend.embedders.open import NotServed, open_embedder
+from askonce.frontend.reach import Asked, fault, question, status
 from askonce.frontend.upstream import Upstream
 from askonce.runtime.clock import timer, wall
 from askonce.stores.disk import FOLDER
@@ -22,22 +22,24 @@ from askonce.stores.registry import STORES
 
 _WITHIN = 5.0
 
+Outcome = tuple[str, tuple[bool, str]]
+
 
 def check(settings: Settings) -> int:
     """0 when every backend answers, 1 when one does not."""
     for name, value in describe(settings):
         print(f"{name:<32} {value}")
     print()
+    if lines := list(standing(settings)):
+        print("\n".join(lines), end="\n\n")
     return uvloop.run(_ping_all(settings))
 
 
 async def _ping_all(settings: Settings) -> int:
-    outcomes = [("store", await _store(settings)), ("queue", await _queue(settings))]
+    outcomes: list[Outcome] = [("store", await _store(settings)), ("queue", await _queue(settings))]
     if settings.cache.semantic is not None:
         outcomes.append((f"embedder {settings.cache.semantic.embedding_model}", await _embedder(settings)))
-    bases = dict.fromkeys((one.api_base, one.api_key) for one in settings.deployments if one.unsupported is None)
-    for base, key in bases:
-        outcomes.append((f"provider {base}", await _provider(base, None if key is None else key.get_secret_value())))
+    outcomes += await _providers(settings)
     for name, (well, words) in outcomes:
         print(f"{'ok  ' if well else 'FAIL'} {name}: {words}")
     return 0 if all(well for _, (well, _words) in outcomes) else 1
@@ -100,18 +102,22 @@ async def _queue(settings: Settings) -> tuple[bool, str]:
     return True, f"NATS {version} with JetStream answers"
 
 
-async def _provider(base: str, key: str | None) -> tuple[bool, str]:
-    """Any HTTP answer to GET /models is an answer; only a key of ours that is turned away is a failure."""
-    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+async def _providers(settings: Settings) -> list[Outcome]:
+    """One for each address and key."""
+    served = {question(one): one for one in settings.deployments if one.unsupported is None}
+    async with AsyncExitStack() as opened:
+        upstream = Upstream(settings.proxy, VERSION)
+        opened.push_async_callback(upstream.close)
+        return [
+            (f"provider {without_credentials(one.api_base)}", await _provider(upstream, asked))
+            for asked, one in served.items()
+        ]
+
+
+async def _provider(upstream: Upstream, asked: Asked) -> tuple[bool, str]:
     try:
-        timeout = aiohttp.ClientTimeout(total=_WITHIN)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"{base}/models", headers=headers) as answer,
-        ):
-            status = answer.status
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        return False, type(error).__name__
-    if key is not None and status in {401, 403}:
-        return False, f"the configured key is turned away (HTTP {status})"
-    return True, f"HTTP {status}"
+        answered = await status(upstream, asked)
+    except UpstreamError as error:
+        return False, str(error)
+    wrong = fault(asked, answered)
+    return wrong is None, wrong or f"HTTP {answered}"

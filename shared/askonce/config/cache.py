@@ -9,8 +9,7 @@ from typing import Any, Final, cast, get_args
 
 from askonce.calls.table import CALL_TYPES, call_types
 from askonce.config import qdrant, redis, s3, semantic
-from askonce.config.known import CACHE_PARAMS, LITELLM_CALL_TYPES, NOT_BUILT, UNBUILT_STORES, why_cache_param
-from askonce.config.redis_arguments import OURS
+from askonce.config.known import LITELLM_CALL_TYPES, NOT_BUILT, UNBUILT_STORES, why_cache_param
 from askonce.config.section import Section
 from askonce.config.settings import CacheSettings, CacheType, DiskSettings, ProxySettings
 from askonce.config.values import Wrong, flag, listing, number, one_of, place, text
@@ -66,9 +65,7 @@ def why_left(name: str) -> str:
     if name in TYPES_OF:
         types = TYPES_OF[name]
         return f"only for type{'s' if len(types) > 1 else ''} {' and '.join(types)}"
-    if name in OURS:
-        return "askonce sets it itself"
-    return CACHE_PARAMS.get(name) or why_cache_param(name)
+    return why_cache_param(name)
 
 
 def _read_params(litellm: Section, params: Section, proxy: ProxySettings, cwd: Path) -> CacheSettings:

@@ -1,7 +1,7 @@
 """The settings in force, told to people. Secrets are told as set or not set, and addresses without credentials."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -19,20 +19,42 @@ from askonce.config.settings import (
     SemanticSettings,
     Settings,
 )
+from askonce.config.surface.rows import Verdict
 
 Line = tuple[str, str]
 
+_WIDEST: Final = 60  # characters of a name that reasons are aligned behind; few are longer
+
 
 def describe(settings: Settings) -> list[Line]:
-    """Label and text, one pair for each line to print. What has no effect comes last, labelled `ignored`."""
+    """Label and text, one pair for each line to print. What has no effect is not among them: see `standing`."""
     return [
         ("config", settings.source),
         ("master key", _secret(settings.master_key)),
         *((f"model {deployment.pattern}", _deployment(deployment)) for deployment in settings.deployments),
+        *((f"alias {alias.name}", f"{alias.model}{', hidden' if alias.hidden else ''}") for alias in settings.aliases),
         *_cache(settings.cache),
         *((f"askonce.{name}", _plain(value)) for name, value in settings.proxy),
-        *(("ignored", text) for text in settings.ignored),
     ]
+
+
+def standing(settings: Settings) -> Iterator[str]:
+    """A line for each of LiteLLM's settings that stand in the file: whether it works, and how it is better, or why it
+    does not. Then what has no effect and stands elsewhere, such as variables. Names and reasons only, never a value.
+    """
+    inside = [(one.verdict, one.name, "" if one.verdict is Verdict.WORKS else one.words) for one in settings.standing]
+    names = tuple(f"{name}: " for _, name, _ in inside)
+    parted = [text.partition(": ") for text in settings.ignored if not text.startswith(names)]
+    elsewhere = [(Verdict.NOT, name, why) for name, _, why in parted]
+    width = min(_WIDEST, max((len(name) for _, name, words in inside + elsewhere if words), default=0))
+    for heading, lines in (
+        (f"LiteLLM's settings in {settings.source}", inside),
+        ("Elsewhere, without effect", elsewhere),
+    ):
+        if lines:
+            yield heading
+        for verdict, name, words in lines:
+            yield f"{verdict:<6}  {name:<{width}} : {words}" if words else f"{verdict:<6}  {name}"
 
 
 def without_credentials(url: str) -> str:
@@ -52,6 +74,7 @@ def _deployment(deployment: Deployment) -> str:
     if deployment.unsupported is not None:
         return f"{name}: not served: {deployment.unsupported}"
     words = [f"{name} at {without_credentials(deployment.api_base)}"]
+    words += [] if deployment.api_version is None else [f"API version {deployment.api_version}"]
     words.append("the client's own key" if deployment.api_key is None else "its own key")
     if deployment.defaults:
         words.append(f"defaults for {', '.join(deployment.defaults)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from askonce.config import semantic
+from askonce.config.aliases import read_aliases
 from askonce.config.cache import read_cache, why_left
 from askonce.config.document import read_document
 from askonce.config.environment import for_libraries, merge_environment
@@ -16,6 +17,9 @@ from askonce.config.notes import Notes
 from askonce.config.own import default_host, read_master_key, read_own
 from askonce.config.section import Section
 from askonce.config.settings import Settings
+from askonce.config.surface.standing import standing
+from askonce.config.surface.table import without_effect
+from askonce.config.timeouts import read_timeouts, with_timeouts
 from askonce.config.values import Wrong
 
 NO_FILE = "no config file"
@@ -36,13 +40,15 @@ def load(path: Path | None, environ: Mapping[str, str], *, cwd: Path) -> Setting
     document = Section("", values, outer, notes)
     document = replace(document, variables=_from_section(document) | outer)
     litellm, general = document.section("litellm_settings"), document.section("general_settings")
+    router = document.section("router_settings")
     params = litellm.section("cache_params")
 
     proxy = read_own(document.section("askonce"), cwd)
     master_key = read_master_key(general)
     own_key = path is not None or master_key is not None  # a client that sends the master key has no key to forward
     fallback = everything_to_openai(document.variables, notes, own_key=own_key)
-    deployments = read_models(document) or (fallback,)
+    deployments = with_timeouts(read_models(document) or (fallback,), read_timeouts(router, litellm))
+    aliases = read_aliases(router, litellm, deployments)
     cache = read_cache(litellm, params, proxy, cwd)
     if cache.semantic is not None:
         proxy = semantic.with_deadline(proxy, params)
@@ -50,22 +56,20 @@ def load(path: Path | None, environ: Mapping[str, str], *, cwd: Path) -> Setting
     settings = Settings(
         source=NO_FILE if path is None else str(path),
         deployments=deployments,
+        aliases=aliases,
         cache=cache,
         proxy=proxy.model_copy(update={"host": proxy.host or default_host(master_key)}),
         master_key=master_key,
         for_libraries=for_libraries(document.variables, environ),
     )
     params.ignore_left(why_left)
-    sections = (
-        (litellm, LITELLM),
-        (general, GENERAL),
-        (document.section("router_settings"), ROUTER),
-        (document, SECTIONS),
-    )
-    for section, reasons in sections:
+    for section, reasons in ((litellm, LITELLM), (general, GENERAL), (router, ROUTER), (document, SECTIONS)):
         section.ignore_left(partial(_why, reasons))
+    for name, why in without_effect().items():
+        if name in document.variables:
+            notes.ignore(name, why)
     notes.check()
-    return settings.model_copy(update={"ignored": notes.ignored})
+    return settings.model_copy(update={"ignored": notes.ignored, "standing": standing(values, notes.ignored)})
 
 
 def _why(reasons: Mapping[str, str], name: str) -> str:

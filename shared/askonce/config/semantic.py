@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from askonce.config.models import answering, unlisted
 from askonce.config.notes import Notes
-from askonce.config.providers import SERVED
+from askonce.config.providers import SERVED, without_route
 from askonce.config.section import Section
 from askonce.config.settings import CacheType, Deployment, ProxySettings, SemanticSettings
 from askonce.config.values import Wrong, fraction, line, place, positive
@@ -37,6 +37,7 @@ TYPES: Final[Mapping[CacheType, _Names]] = {
 }
 DEADLINE: Final = "semantic_cache_embedding_timeout"
 SHARED_NAMES: Final = frozenset({"similarity_threshold", DEADLINE})
+_ROUTE: Final = "/embeddings"
 _DEADLINE_VARIABLE: Final = "SEMANTIC_CACHE_EMBEDDING_TIMEOUT_SECONDS"
 
 _THRESHOLD: Final = "must be provided, a number from 0 to 1"
@@ -103,7 +104,7 @@ def with_embedder(
 
 
 def _note_unusable(found: Sequence[Deployment], key: str, notes: Notes) -> None:
-    reasons = [one.unsupported or _keyless(one) for one in found]
+    reasons = [one.unsupported or without_route(one.provider, _ROUTE) or _keyless(one) for one in found]
     if all(reasons):
         notes.ignore(key, f"{reasons[0]}; answers are matched exactly only")
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from askonce.config.surface.rows import Verdict
+
 CacheType = Literal["local", "disk", "redis", "s3", "qdrant-semantic", "redis-semantic"]
 Scope = Literal["global", "team", "key"]
 
@@ -17,10 +19,14 @@ class _Frozen(BaseModel):
 class Deployment(_Frozen):
     """One way to reach a model: an entry of `model_list`, or what stands for a missing one.
 
-    `pattern` is what clients call it, `*` and a trailing `/*` included; `model` is its name at the provider, with
-    `*` where the client's own name goes. `provider` is the prefix of LiteLLM's model string. `unsupported` says why
-    requests to it cannot be served, and is None for those that can. `for_clients` is false for a model that only the
-    cache itself asks for vectors.
+    `pattern` is what clients call it, stars included; `model` is its name at the provider, with stars where those of
+    the pattern go. `provider` is the prefix of LiteLLM's model string. `api_base` has no slash at its end; for Azure
+    and Anthropic it is the address before `/openai` and before `/v1`, and `api_version` is Azure's: a date, "v1" or
+    "preview". `key_is_token`: `api_key` is shown as a bearer, whatever the provider's usual way. `timeout` is for a
+    whole answer, `stream_timeout` for each wait of a stream, both in seconds. `model_info` is kept as it was written.
+
+    `unsupported` says why requests to it cannot be served, and is None for those that can. `for_clients` is false for
+    a model that only the cache itself asks for vectors.
     """
 
     pattern: str
@@ -28,13 +34,24 @@ class Deployment(_Frozen):
     provider: str
     api_base: str
     api_key: SecretStr | None = None
+    key_is_token: bool = False
+    api_version: str | None = None
     organization: str | None = None
     extra_headers: dict[str, str] = Field(default_factory=dict, repr=False)
     defaults: dict[str, Any] = Field(default_factory=dict, repr=False)
     timeout: float | None = None
     stream_timeout: float | None = None
+    model_info: dict[str, Any] = Field(default_factory=dict, repr=False)
     unsupported: str | None = None
     for_clients: bool = True
+
+
+class Alias(_Frozen):
+    """Another name of a model: `model` is what `model_list` calls it. A hidden one is answered to and not listed."""
+
+    name: str
+    model: str
+    hidden: bool = False
 
 
 class DiskSettings(_Frozen):
@@ -246,8 +263,17 @@ class ProxySettings(BaseSettings):
         return (init_settings,)
 
 
+class Standing(_Frozen):
+    """A setting of LiteLLM's that stands in the file, by its dotted name, and what comes of it: see `surface.rows`."""
+
+    name: str
+    verdict: Verdict
+    words: str = ""
+
+
 class Settings(_Frozen):
-    """Everything that is in force. `ignored` lists settings of the file that have no effect here, and why.
+    """Everything that is in force. `ignored` lists settings of the file that have no effect here, and why; `standing`
+    all of LiteLLM's that are in it, in its order.
 
     `for_libraries` are variables of `.env` or of the file that the libraries of clouds read for themselves, from the
     process's own environment.
@@ -255,8 +281,10 @@ class Settings(_Frozen):
 
     source: str
     deployments: tuple[Deployment, ...]
+    aliases: tuple[Alias, ...] = ()
     cache: CacheSettings
     proxy: ProxySettings
     master_key: SecretStr | None = None
     ignored: tuple[str, ...] = ()
+    standing: tuple[Standing, ...] = ()
     for_libraries: dict[str, SecretStr] = Field(default_factory=dict)

@@ -11,9 +11,12 @@ SSE: Final = "text/event-stream"
 FLOATS: Final = "application/x-float32"  # an embedding, packed: see calls.embeddings for the layout
 
 
-# RFC 6838 4.2. Nothing else may become a Content-Type: it stands in the head of a hit as it is.
+# RFC 6838 4.2, with the parameters that sound is played by (`audio/L16; rate=24000`); text is kept without. Nothing
+# else may become a Content-Type: it stands in the head of a hit as it is.
 MEDIA_TYPE: Final = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}", re.ASCII
+    r"(?!text/[^;]*;)[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+    r'(?:; ?[A-Za-z0-9_-]{1,32}=(?:[A-Za-z0-9_.+-]{1,64}|"[A-Za-z0-9_.,+ -]{0,64}")){0,8}',
+    re.ASCII,
 )
 
 
@@ -64,7 +67,8 @@ class Entry:
     vector of an embedding; or, where a stream could not be turned into JSON without a guess, the stream itself.
     `media_type` says which. `stored_at` is when the answer was complete, in seconds since the epoch; an entry's
     life is counted from there, so that a late or repeated delivery never lengthens it. `ttl` is in seconds, and
-    None is an entry without an end.
+    None is an entry without an end. `home` is the namespace that the proxy which kept it is configured with, "" for
+    none: its key does not tell that from a namespace of the request. None where nobody said.
     """
 
     lookup: Lookup
@@ -75,6 +79,7 @@ class Entry:
     model: str
     call_type: str
     usage: Usage = Usage()
+    home: str | None = None
 
     @property
     def key(self) -> CacheKey:

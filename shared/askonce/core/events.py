@@ -36,4 +36,14 @@ class Deleted:
     at: float
 
 
-Event = Answered | Superseded | Deleted
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """Somebody had everything removed that was kept up to this time by proxies with this configured namespace, "" for
+    those without one. Which entries these are is in `core.flushes`.
+    """
+
+    namespace: str
+    at: float
+
+
+Event = Answered | Superseded | Deleted | Flushed

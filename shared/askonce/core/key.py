@@ -54,6 +54,11 @@ def nest(outer: str, inner: str) -> str:
     return f"{outer}:{inner}" if outer and inner else outer or inner
 
 
+def outer_of(nested: str, inner: str) -> str:
+    """The namespace under which `inner` was nested."""
+    return nested.removesuffix(inner).removesuffix(":") if inner else nested
+
+
 def canonical(body: Json) -> bytes:
     """The bytes that stand for what is asked.
 

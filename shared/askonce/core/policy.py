@@ -22,6 +22,7 @@ class Why(StrEnum):
     NO_STORE = "no-store"
     TTL_ZERO = "ttl-zero"
     UNREPEATABLE = "unrepeatable"  # the same request would ask something else another time
+    ROUTE = "not-a-cached-route"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,29 @@ whole; anything else is a WireError.
 
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from askonce.core.entry import MEDIA_TYPE, Entry, Lookup, Usage, Vector
 from askonce.core.errors import WireError
-from askonce.core.events import Answered, Deleted, Event, Superseded
-from askonce.core.key import CacheKey
+from askonce.core.events import Answered, Deleted, Event, Flushed, Superseded
+from askonce.core.key import NAMESPACE, CacheKey
 
 _HEAD = struct.Struct(">3scI")
 _MAGIC = b"AO1"
 _FLOAT = 4  # bytes
-_ENTRY, _ANSWERED, _SUPERSEDED, _DELETED = b"E", b"A", b"S", b"D"
+_ENTRY, _ANSWERED, _SUPERSEDED, _DELETED, _FLUSHED = b"E", b"A", b"S", b"D", b"F"
+LEAST = _HEAD.size  # bytes of a frame that tell how many more its header has
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Of an entry, what says whether a flush reaches it."""
+
+    stored_at: float
+    home: str | None
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -39,6 +49,30 @@ def decode_entry(data: bytes) -> Entry:
     return entries[0]
 
 
+def header_size(start: bytes) -> int:
+    """How many of the first bytes of an entry's frame hold all but its answer; `start` has LEAST of them, or more.
+
+    Raises WireError.
+    """
+    if len(start) < LEAST:
+        raise WireError("shorter than a frame")
+    magic, kind, length = _HEAD.unpack_from(start)
+    if magic != _MAGIC or kind != _ENTRY:
+        raise WireError("not an entry")
+    return LEAST + int(length)
+
+
+def stamp(start: bytes) -> Stamp:
+    """Of an entry's frame, or of as many of its first bytes as `header_size` says. Raises WireError."""
+    kind, header, _ = _open(start)
+    if kind != _ENTRY:
+        raise WireError("not an entry")
+    try:
+        return Stamp(_seconds(header["stored"]), _home(header))
+    except (LookupError, TypeError, ValueError) as error:
+        raise WireError(f"entry header: {type(error).__name__}") from None
+
+
 def encode(event: Event) -> bytes:
     match event:
         case Answered(id=name, asked_at=asked_at, entries=entries):
@@ -49,6 +83,8 @@ def encode(event: Event) -> bytes:
             return _frame(_SUPERSEDED, {"keys": [str(key) for key in keys], "at": at})
         case Deleted(keys=keys, at=at):
             return _frame(_DELETED, {"keys": [str(key) for key in keys], "at": at})
+        case Flushed(namespace=namespace, at=at):
+            return _frame(_FLUSHED, {"namespace": namespace, "at": at})
 
 
 def decode(data: bytes) -> Event:
@@ -64,6 +100,8 @@ def decode(data: bytes) -> Event:
             return Superseded(_keys(header["keys"]), _seconds(header["at"]))
         if kind == _DELETED:
             return Deleted(_keys(header["keys"]), _seconds(header["at"]))
+        if kind == _FLUSHED:
+            return Flushed(_namespace(header["namespace"]), _seconds(header["at"]))
     except (LookupError, TypeError, ValueError) as error:
         raise WireError(f"event header: {type(error).__name__}") from None
     raise WireError("unknown kind of event")
@@ -153,6 +191,8 @@ def _describe(entry: Entry, *, vector: bool = True) -> dict[str, Any]:
     lookup = entry.lookup
     if lookup.scope:
         described |= {"scope": lookup.scope, "text": lookup.text}
+    if entry.home is not None:
+        described["home"] = entry.home
     if vector and lookup.vector is not None:
         described["vector"] = [lookup.vector.space, len(lookup.vector.values)]
     return described
@@ -175,6 +215,7 @@ def _entries(described: Sequence[dict[str, Any]], payload: bytes) -> Iterator[En
             model=_text(one["model"]),
             call_type=_text(one["call"]),
             usage=Usage(_count(prompt), _count(completion)),
+            home=_home(one),
         )
         at = end + values
 
@@ -212,6 +253,16 @@ def _seconds(value: object) -> float:
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise TypeError("not a count")
+    return value
+
+
+def _home(header: dict[str, Any]) -> str | None:
+    return _namespace(header["home"]) if "home" in header else None
+
+
+def _namespace(value: object) -> str:
+    if not isinstance(value, str) or not (value == "" or NAMESPACE.fullmatch(value)):
+        raise TypeError("not a configured namespace")
     return value
 
 

@@ -7,6 +7,7 @@ one for both where they live together, as in tests.
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,7 +17,7 @@ from askonce.config.settings import DiskSettings
 from askonce.core.entry import Entry, Found, Lookup
 from askonce.core.errors import ConfigError, StoreRefused, StoreUnavailable
 from askonce.core.key import CacheKey
-from askonce.stores.shelf import TABLES, Shelf, Tables, charge, frame, open_tables, written
+from askonce.stores.shelf import TABLES, Flush, Shelf, Tables, charge, frame, open_tables, reached, written
 from askonce.stores.values import found
 
 NAME: Final = "disk"
@@ -26,6 +27,7 @@ _READERS = 1024  # slots of reading threads, over all processes
 _SPARE_BYTES = 64 << 20
 _PATIENCE = 30.0  # seconds for one transaction, the wait for other writers included
 _SWEPT_AT_ONCE = 500  # entries in one transaction, so that a sweep does not keep writers waiting
+_LOOKED_AT_ONCE = 500  # by a flush, before others have their turn
 
 T = TypeVar("T")
 
@@ -156,6 +158,34 @@ class DiskWriter:
                 shelf.remove_answer(str(entry.key).encode(), entry.stored_at)
 
         await self._run(lambda: self._transact(remove))
+
+    async def flush(self, namespace: str, before: float) -> int:
+        """Walks over the keys: a look that keeps no writer waiting, then a transaction for what it found."""
+        flush, flushed = Flush(namespace, before), 0
+        after: bytes | None = b""
+        while after is not None:
+            count, after = await self._run(partial(self._flush, flush, after))
+            flushed += count
+        return flushed
+
+    def _flush(self, flush: Flush, after: bytes) -> tuple[int, bytes | None]:
+        try:
+            found, last = self._look(flush, after)
+        except lmdb.MapResizedError:  # another writer runs with a larger limit
+            self._environment.set_mapsize(0)
+            found, last = self._look(flush, after)
+
+        def remove(shelf: Shelf) -> None:
+            for key, stored_at in found:
+                shelf.remove_answer(key, stored_at)
+
+        if found:
+            self._transact(remove)
+        return len(found), last
+
+    def _look(self, flush: Flush, after: bytes) -> tuple[list[tuple[bytes, float]], bytes | None]:
+        with self._environment.begin(buffers=True) as transaction:
+            return reached(transaction, self._tables, flush, after, _LOOKED_AT_ONCE)
 
     async def sweep(self, now: float) -> int:
         """Also clears the slots of readers that were killed since."""

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Final
 
 from askonce.core.entry import Entry, Found
+from askonce.core.events import Flushed
+from askonce.core.flushes import Flushes, reaches
 from askonce.core.key import CacheKey
 from askonce.stores.recent import Recent
 from askonce.telemetry.metrics import Metrics
@@ -57,6 +59,7 @@ class MemoryStore:
         self._bytes = 0
         self._changes = Recent()  # marks: counts of changes
         self._deletions = Recent()  # marks: times of deletions
+        self._flushes = Flushes()
         self._count = 0
         metrics.sample("askonce_memory_entries", lambda: len(self._held))
         metrics.sample("askonce_memory_bytes", lambda: self._bytes)
@@ -84,10 +87,10 @@ class MemoryStore:
 
     def keep(self, entry: Entry, now: float, asked_at: float) -> None:
         """Takes an answer that was asked for at `asked_at`, unless it is expired, or older than the one here, or was
-        asked before its key was deleted. The same answer again changes nothing.
+        asked before its key was deleted or flushed. The same answer again changes nothing.
         """
         written = str(entry.key)
-        if asked_at <= self._deletions.last(written):
+        if asked_at <= max(self._deletions.last(written), self._flushes.at(entry.key, entry.home)):
             return
         held = self._held.get(written)
         if held is None or held.found.entry.stored_at < entry.stored_at:
@@ -102,16 +105,19 @@ class MemoryStore:
         """Takes what the store behind gave to a read that began at `token`, and says what to serve.
 
         Whatever happened to the key since then is newer than the read: it stands, and None is a deletion. So does a
-        deletion before, for as long as the store has not heard of it.
+        deletion before, for as long as the store has not heard of it, and a flush for ever. Nothing that a store gave,
+        for its key or its meaning, may be served but by this.
         """
-        written = str(found.entry.key)
-        if self._changes.last(written) > token or found.entry.stored_at <= self._deletions.exactly(written):
-            return self.peek(found.entry.key, now)
+        entry = found.entry
+        written = str(entry.key)
+        gone = max(self._deletions.exactly(written), self._flushes.at(entry.key, entry.home))
+        if self._changes.last(written) > token or entry.stored_at <= gone:
+            return self.peek(entry.key, now)
         held = self._held.get(written)
-        if held is not None and held.found.entry.stored_at >= found.entry.stored_at:
+        if held is not None and held.found.entry.stored_at >= entry.stored_at:
             self._confirm(held, now)
             return held.found
-        self._place(written, found.entry, now, -math.inf)
+        self._place(written, entry, now, -math.inf)
         return found
 
     def gone(self, key: CacheKey, token: int) -> None:
@@ -129,6 +135,32 @@ class MemoryStore:
             held = self._held.get(written)
             if held is not None and held.asked_at <= at:
                 self._remove(written, Left.DELETED)
+
+    def flush(self, flushed: Flushed) -> None:
+        """As if every key that the flush reaches were deleted at its time, and for good: what the store behind still
+        has of that time is refused however often it gives it.
+        """
+        self._flushes.note(flushed)
+        self._drop_reached(flushed.namespace, lambda held: held.asked_at <= flushed.at)
+
+    def flushed(self, entry: Entry) -> bool:
+        """Whether the store behind has it only because nobody has removed it yet."""
+        return entry.stored_at <= self._flushes.at(entry.key, entry.home)
+
+    def purge(self, namespace: str, before: float) -> int:
+        """Removes what was stored by then and a flush of the namespace reaches, and says how much that was."""
+        return self._drop_reached(namespace, lambda held: held.found.entry.stored_at <= before)
+
+    def _drop_reached(self, namespace: str, which: Callable[[_Held], bool]) -> int:
+        held = self._held.items()
+        reached = [
+            written
+            for written, one in held
+            if which(one) and reaches(namespace, one.found.entry.key, one.found.entry.home)
+        ]
+        for written in reached:
+            self._remove(written, Left.DELETED)
+        return len(reached)
 
     def drop_older(self, key: CacheKey, at: float) -> None:
         """An answer of this `stored_at` exists elsewhere: an older one is dropped."""
@@ -212,6 +244,9 @@ class MemoryWriter:
             held = self._memory.peek(entry.key, self._clock())
             if held is not None and held.entry.stored_at == entry.stored_at:
                 self._memory.drop(entry.key)
+
+    async def flush(self, namespace: str, before: float) -> int:
+        return self._memory.purge(namespace, before)
 
     async def sweep(self, now: float) -> int:
         return self._memory.sweep(now)

@@ -85,6 +85,16 @@ class Writer(Protocol):
         """
         ...
 
+    async def flush(self, namespace: str, before: float) -> int:
+        """Removes what was stored by `before` (seconds since the epoch) and a flush of this configured namespace
+        reaches (`core.flushes.reaches`), and says how much that was. Entries of other proxies in the same store stay,
+        and so does whatever is no entry of ours.
+
+        It goes on in small steps for as long as it takes, and other verbs have their turn in between. What is put
+        meanwhile may or may not be reached, if it was stored by then. It may be broken off anywhere, and begun again.
+        """
+        ...
+
     async def sweep(self, now: float) -> int:
         """Removes what has expired by `now` (seconds since the epoch) and is still there; says how many."""
         ...

@@ -9,6 +9,7 @@ from typing import Final, NoReturn, TypeVar
 
 from askonce.config.settings import CacheType, Settings
 from askonce.core.errors import ConfigError
+from askonce.stores.inspection import Inspector
 from askonce.stores.protocols import Matcher, Reader, Writer
 
 T = TypeVar("T")
@@ -23,7 +24,8 @@ class StoreType:
     """`deadline` is in seconds, for one read; None where a read never waits. `shared` says that frontends read it and
     writers write it; where it is not, memory is all there is, and there is nothing to open.
 
-    `open_matcher` is for the types that match by meaning: their reader, with the verb for it.
+    `open_matcher` is for the types that match by meaning: their reader, with the verb for it. `open_inspector` is for
+    those whose server tells operators of itself.
 
     All `open_…` raise ConfigError and connect to nothing yet: `ping` does.
     """
@@ -34,6 +36,7 @@ class StoreType:
     open_reader: Callable[[Settings, Clock], Reader]
     open_writer: Callable[[Settings, Clock], Writer]
     open_matcher: Callable[[Settings, Clock], Matcher] | None = None
+    open_inspector: Callable[[Settings], Inspector] | None = None
 
 
 def _given(part: T | None, settings: Settings) -> T:
@@ -69,6 +72,12 @@ def _redis_writer(settings: Settings, clock: Clock) -> Writer:
     from askonce.stores.redis.exact import RedisWriter
 
     return RedisWriter(_given(settings.cache.redis, settings), _prefix(settings), clock)
+
+
+def _redis_inspector(settings: Settings) -> Inspector:
+    from askonce.stores.redis.info import RedisInspector
+
+    return RedisInspector(_given(settings.cache.redis, settings))
 
 
 def _s3_reader(settings: Settings, clock: Clock) -> Reader:
@@ -118,9 +127,17 @@ _ROWS: Final = (
     StoreType("local", None, shared=False, open_reader=_nothing, open_writer=_nothing),
     # no deadline: it is read on the loop itself, and nothing could end that
     StoreType("disk", None, shared=True, open_reader=_disk_reader, open_writer=_disk_writer),
-    StoreType("redis", 0.05, shared=True, open_reader=_redis_reader, open_writer=_redis_writer),
+    StoreType("redis", 0.05, True, _redis_reader, _redis_writer, open_inspector=_redis_inspector),
     StoreType("s3", 0.5, shared=True, open_reader=_s3_reader, open_writer=_s3_writer),
     StoreType("qdrant-semantic", 0.1, True, _qdrant_reader, _qdrant_writer, _qdrant_reader),
-    StoreType("redis-semantic", 0.1, True, _redis_semantic_reader, _redis_semantic_writer, _redis_semantic_reader),
+    StoreType(
+        "redis-semantic",
+        0.1,
+        True,
+        _redis_semantic_reader,
+        _redis_semantic_writer,
+        _redis_semantic_reader,
+        _redis_inspector,
+    ),
 )
 STORES: Final[dict[CacheType, StoreType]] = {row.name: row for row in _ROWS}

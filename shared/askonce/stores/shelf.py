@@ -16,7 +16,10 @@ from dataclasses import dataclass
 import lmdb
 
 from askonce.core.entry import Entry
-from askonce.core.wire import encode_entry
+from askonce.core.errors import WireError
+from askonce.core.flushes import reaches
+from askonce.core.key import CacheKey
+from askonce.core.wire import LEAST, encode_entry, header_size, stamp
 
 TABLES = 4
 
@@ -62,6 +65,52 @@ def written(entry: Entry) -> tuple[bytes, bytes]:
     """Key and value as the table `entries` has them."""
     expires_at = math.inf if entry.expires_at is None else entry.expires_at
     return str(entry.key).encode(), _TIMES.pack(max(0.0, entry.stored_at), expires_at) + encode_entry(entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """What is to go: what was stored by `before` and a flush of the namespace reaches."""
+
+    namespace: str
+    before: float
+
+    @property
+    def start(self) -> bytes:
+        """What every key that may be reached begins with."""
+        return f"{self.namespace}:".encode() if self.namespace else b""
+
+    def takes(self, key: bytes, value: memoryview) -> bool:
+        """Whether this row of the table `entries` is to go. One that is no entry of ours is not."""
+        parsed = CacheKey.parse(key.decode(errors="replace"))
+        if parsed is None or len(value) < _TIMES.size or _TIMES.unpack_from(value)[0] > self.before:
+            return False
+        try:
+            size = header_size(bytes(value[_TIMES.size : _TIMES.size + LEAST]))
+            home = stamp(bytes(value[_TIMES.size : _TIMES.size + size])).home
+        except WireError:
+            return False
+        return reaches(self.namespace, parsed, home)
+
+
+def reached(
+    transaction: "lmdb.Transaction[memoryview]", tables: Tables, flush: Flush, after: bytes, look_at: int
+) -> tuple[list[tuple[bytes, float]], bytes | None]:
+    """Of up to `look_at` entries whose keys come after this one, those that are to go: keys and `stored_at`. And after
+    which key there may be more, None when that was all. The transaction has `buffers`: no answer is copied.
+    """
+    found: list[tuple[bytes, float]] = []
+    key = after
+    with transaction.cursor(tables.entries) as cursor:
+        there = cursor.set_range(max(after + b"\0" if after else b"", flush.start))
+        for _ in range(look_at):
+            key = bytes(cursor.key()) if there else b""
+            if not there or not key.startswith(flush.start):
+                return found, None
+            value = cursor.value()
+            if flush.takes(key, value):
+                found.append((key, _TIMES.unpack_from(value)[0]))
+            there = cursor.next()
+    return found, key
 
 
 class Shelf:

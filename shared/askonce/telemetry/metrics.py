@@ -82,7 +82,7 @@ METRICS: tuple[Metric, ...] = (
            ("store", "reason")),
     Metric("askonce_writer_dead_letters_total", "counter", "Messages moved to the dead letters, by reason.",
            ("store", "reason")),
-    Metric("askonce_writer_deleted_total", "counter", "Keys removed on request.", ("store",)),
+    Metric("askonce_writer_deleted_total", "counter", "Keys removed on request, and entries flushed.", ("store",)),
     Metric("askonce_writer_swept_total", "counter", "Expired entries removed by the sweep.", ("store",)),
     Metric("askonce_embeddings_total", "counter", "Vectors wanted for texts, by how that ended: cached, ok, unfit (not "
            "taken whole by the model), timeout, error, open (not asked while it fails), crowded.", ("outcome",)),

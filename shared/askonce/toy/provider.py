@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler
 
 from askonce.core.errors import RequestError, bad_request
 from askonce.core.sse import frame
-from askonce.toy import chat, scripts, speech, text
+from askonce.toy import chat, messages, rerank, responses, scripts, speak, speech, text
 from askonce.toy.chat import Choice, Stamp
 from askonce.toy.kinds import Kind
 
@@ -61,7 +61,7 @@ _ROUTES: Final = {
     ),
 }
 
-_KINDS: Final[tuple[Kind, ...]] = ()
+_KINDS: Final[tuple[Kind, ...]] = (rerank.KIND, speak.KIND, responses.KIND, messages.KIND)
 
 
 class Toy:

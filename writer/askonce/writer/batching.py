@@ -10,7 +10,8 @@ from askonce.core.events import Answered
 from askonce.core.key import CacheKey
 from askonce.writer.settle import Refusal, refusal
 
-DeletedAt = Callable[[CacheKey], float | None]
+DeletedAt = Callable[[CacheKey, str | None], float | None]
+"""When the entry of this key and home was last deleted or flushed: `bus.protocols.Tombstones.at`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +33,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`asked` are to be put, one of each key. `refused` counts the entries that are not. `revived` are those of them
-    whose keys were deleted: an earlier try, cut short, may have put them after that, so they are to be removed.
+    that were deleted or flushed: an earlier try, cut short, may have put them after that, so they are to be removed.
     """
 
     asked: tuple[Asked, ...]
@@ -52,7 +53,7 @@ def gather(messages: Iterable[Message], deleted_at: DeletedAt, now: float) -> Ba
     for message in messages:
         for entry in message.event.entries:
             key, at = entry.key, message.event.asked_at
-            why = refusal(entry, at, deleted_at(key), now)
+            why = refusal(entry, at, deleted_at(key, entry.home), now)
             if why is not None:
                 refused[why] += 1
             elif key not in newest or newest[key].entry.stored_at <= entry.stored_at:
@@ -63,6 +64,6 @@ def gather(messages: Iterable[Message], deleted_at: DeletedAt, now: float) -> Ba
 
 
 def overtaken(batch: Batch, deleted_at: DeletedAt) -> list[Entry]:
-    """The second look, after the put: the entries whose keys were deleted at the time of their question or later."""
-    times = ((one, deleted_at(one.entry.key)) for one in batch.asked)
+    """The second look, after the put: the entries deleted or flushed at the time of their question or later."""
+    times = ((one, deleted_at(one.entry.key, one.entry.home)) for one in batch.asked)
     return [one.entry for one, at in times if at is not None and one.at <= at]

@@ -2,12 +2,15 @@
 
 import asyncio
 import random
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
 
 from askonce.core.errors import StoreError
 from askonce.stores.protocols import Writer
 from askonce.telemetry.logs import Log
 from askonce.writer.settle import pause
+
+T = TypeVar("T")
 
 _PING: Final = 5.0  # seconds that a ping may take
 _PING_EVERY: Final = 1.0
@@ -51,6 +54,18 @@ class Outage:
         except (StoreError, TimeoutError):
             return False
         return True
+
+
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` gives; None where `stop` was set first, and it is cancelled then."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 async def stopped(stop: asyncio.Event, seconds: float) -> bool:

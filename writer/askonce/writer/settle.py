@@ -9,7 +9,7 @@ from typing import Final
 from askonce.core import wire
 from askonce.core.entry import Entry
 from askonce.core.errors import WireError
-from askonce.core.events import Answered, Deleted
+from askonce.core.events import Answered, Deleted, Flushed
 
 MAX_DELIVERIES: Final = 20  # beyond it a message is taken for one that ends the process that touches it
 MAX_FAILURES: Final = 5  # deliveries in which something nobody thought of went wrong
@@ -34,7 +34,7 @@ class Refusal(StrEnum):
     """Why an entry is not persisted although nothing is wrong with it."""
 
     EXPIRED = "expired"
-    DELETED = "deleted"
+    DELETED = "deleted"  # or flushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,13 @@ def admit(frame: bytes, deliveries: int, *, now: float, horizon: float) -> Answe
     return Reject(RejectReason.TOO_OLD) if event.asked_at < now - horizon else event
 
 
-def admit_deletion(frame: bytes) -> Deleted | Reject:
-    """A deletion is tried however often it came: it must not be forgotten, and does no harm twice."""
+def admit_deletion(frame: bytes) -> Deleted | Flushed | Reject:
+    """A deletion or a flush is tried however often it came: it must not be forgotten, and does no harm twice."""
     try:
         event = wire.decode(frame)
     except WireError:
         return Reject(RejectReason.POISON)
-    return event if isinstance(event, Deleted) else Reject(RejectReason.POISON)
+    return event if isinstance(event, Deleted | Flushed) else Reject(RejectReason.POISON)
 
 
 def refusal(entry: Entry, asked_at: float, deleted_at: float | None, now: float) -> Refusal | None:

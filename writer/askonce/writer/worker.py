@@ -1,5 +1,5 @@
-"""The writer's loops: answers into the store, deletions out of it, expired entries away. Decides nothing itself (see
-settle) and never talks to a model.
+"""The writer's loops: answers into the store, deletions and flushes out of it, expired entries away. Decides nothing
+itself (see settle) and never talks to a model.
 """
 
 import asyncio
@@ -10,12 +10,13 @@ from typing import Final, assert_never
 from askonce.bus.protocols import Consumer, Delivery
 from askonce.config.settings import ProxySettings
 from askonce.core.errors import BusError, BusUnavailable, StoreError
-from askonce.core.events import Deleted
+from askonce.core.events import Deleted, Flushed
 from askonce.core.key import CacheKey
 from askonce.stores.protocols import Writer
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from askonce.writer.batching import Message
+from askonce.writer.flushing import Flushing
 from askonce.writer.holding import extended
 from askonce.writer.outage import Outage, luck, stopped
 from askonce.writer.persist import Persistence
@@ -62,6 +63,7 @@ class Worker:
         self._persistence = Persistence(
             store, consumer.tombstones, self._no_puts, metrics=metrics, log=log, clock=clock
         )
+        self._flushing = Flushing(store, consumer.ack_wait, self._carry_out, metrics=metrics, log=log)
         self._bus_away = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -69,14 +71,16 @@ class Worker:
         async with asyncio.TaskGroup() as loops:
             for name, fetch, judge, outage in (
                 ("writer-answers", self._consumer.answered, self._persist, self._no_puts),
-                ("writer-deletions", self._consumer.deleted, self._delete, self._no_deletions),
+                ("writer-deletions", self._deletions, self._delete, self._no_deletions),
             ):
                 loops.create_task(self._work(stop, fetch, judge, outage), name=name)
+            loops.create_task(self._flushing.run(stop), name="writer-flushes")
             loops.create_task(self._count(stop), name="writer-gauge")
             loops.create_task(
                 sweep_until(stop, self._store, metrics=self._metrics, log=self._log, clock=self._clock),
                 name="writer-sweep",
             )
+        await self._flushing.give_back()
         try:
             await self._consumer.ping()  # a round trip: acknowledgements sent before it have arrived
         except BusUnavailable as error:
@@ -121,6 +125,17 @@ class Worker:
         ]
         verdicts = iter(await self._persistence.persist(messages) if messages else ())
         return [one if isinstance(one, Reject) else next(verdicts) for one in admitted]
+
+    async def _deletions(self, limit: int, wait: float) -> list[Delivery]:
+        """What has come, less the flushes: those are carried out elsewhere, in their own time."""
+        rest: list[Delivery] = []
+        for delivery in await self._consumer.deleted(limit, wait):
+            event = admit_deletion(delivery.data)
+            if isinstance(event, Flushed):
+                self._flushing.take(delivery, event)
+            else:
+                rest.append(delivery)
+        return rest
 
     async def _delete(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
         admitted = [admit_deletion(one.data) for one in deliveries]

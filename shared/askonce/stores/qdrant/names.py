@@ -12,11 +12,13 @@ from typing import Final
 from askonce.core.entry import Vector
 from askonce.core.errors import ConfigError
 
-# Of an exact entry: its frame in base64, its key, its `stored_at` as text, and its end if it has one, in whole
-# milliseconds. Of a vector: scope, key and end. No time is a fraction: Qdrant gives some back with another last digit.
+# Of an exact entry: its frame in base64, its key, its `stored_at` as text, its home if that is known, and its end if it
+# has one, in whole milliseconds. Of a vector: scope, key and end. No time is a fraction:
+# Qdrant gives some back with another last digit.
 ENTRY: Final = "entry"
 KEY: Final = "key"
 STORED_AT: Final = "stored_at"
+HOME: Final = "home"
 # What is filtered has names that nobody else's collection has: a sweep deletes by them.
 EXPIRES_AT: Final = "askonce_expires_at"
 SCOPE: Final = "askonce_scope"

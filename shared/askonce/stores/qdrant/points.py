@@ -9,9 +9,11 @@ from typing import Any, Final
 from qdrant_client import models as m
 
 from askonce.core.entry import Entry, Vector
+from askonce.core.flushes import reaches
+from askonce.core.key import CacheKey
 from askonce.core.wire import encode_entry, unpack_floats
 from askonce.stores.qdrant.collections import CONSTANT
-from askonce.stores.qdrant.names import ENTRY, EXPIRES_AT, KEY, SCOPE, STORED_AT
+from askonce.stores.qdrant.names import ENTRY, EXPIRES_AT, HOME, KEY, SCOPE, STORED_AT
 
 LARGEST: Final = 31 << 20  # bytes of one point; Qdrant's own limit of a request is 32 MB
 _AT_ONCE: Final = 8 << 20  # bytes of one request, where several points share it
@@ -26,6 +28,8 @@ def exact_point(name: str, entry: Entry) -> m.PointStruct:
         KEY: str(entry.key),
         STORED_AT: repr(entry.stored_at),
     }
+    if entry.home is not None:
+        payload[HOME] = entry.home
     return m.PointStruct(id=name, vector=list(CONSTANT), payload=payload)
 
 
@@ -56,6 +60,12 @@ def stored_at(payload: dict[str, Any] | None) -> float | None:
         return float((payload or {})[STORED_AT])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def flushable(payload: dict[str, Any] | None, namespace: str, before: float) -> bool:
+    """Whether the entry of this payload was stored by then and a flush of the namespace reaches it."""
+    at, key = stored_at(payload), CacheKey.parse(str((payload or {}).get(KEY)))
+    return at is not None and at <= before and key is not None and reaches(namespace, key, (payload or {}).get(HOME))
 
 
 def size(point: m.PointStruct) -> int:

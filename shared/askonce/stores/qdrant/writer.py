@@ -12,8 +12,17 @@ from askonce.core.errors import StoreRefused, StoreUnavailable
 from askonce.core.key import CacheKey
 from askonce.stores.qdrant.client import NAME, Absent, answering, connect
 from askonce.stores.qdrant.collections import Collections
-from askonce.stores.qdrant.names import STORED_AT, Names
-from askonce.stores.qdrant.points import LARGEST, by_size, exact_point, expired, size, stored_at, vector_point
+from askonce.stores.qdrant.names import HOME, KEY, STORED_AT, Names
+from askonce.stores.qdrant.points import (
+    LARGEST,
+    by_size,
+    exact_point,
+    expired,
+    flushable,
+    size,
+    stored_at,
+    vector_point,
+)
 
 WRITE_SECONDS: Final = 10.0
 _AT_ONCE: Final = 1000  # ids in one request
@@ -124,6 +133,32 @@ class QdrantWriter:
         except Absent:
             return
         _done(result)
+
+    async def flush(self, namespace: str, before: float) -> int:
+        """Page by page over the entries, of which other proxies may have some; their vectors go with them. Looks first,
+        as `remove` does.
+        """
+        flushed = 0
+        after: m.ExtendedPointId | None = None
+        while True:
+            names, after = await self._flushable(namespace, before, after)
+            await self._delete(names)
+            flushed += len(names)
+            if after is None:
+                return flushed
+
+    async def _flushable(
+        self, namespace: str, before: float, after: m.ExtendedPointId | None
+    ) -> tuple[list[str], m.ExtendedPointId | None]:
+        """Of a page of entries, the points that are to go; and where the next page begins, None for no more."""
+        try:
+            async with answering(WRITE_SECONDS):
+                records, following = await self._client.scroll(
+                    self._names.exact, limit=_AT_ONCE, offset=after, with_payload=[KEY, STORED_AT, HOME]
+                )
+        except Absent:
+            return [], None
+        return [str(one.id) for one in records if flushable(one.payload, namespace, before)], following
 
     async def sweep(self, now: float) -> int:
         """Entries go with their vectors, page by page: the vector may have a later end, from an older answer of its

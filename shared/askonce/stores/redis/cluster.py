@@ -8,7 +8,7 @@ import asyncio
 import math
 import random
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from askonce.config.settings import Node
 from askonce.core.errors import StoreError, StoreUnavailable
 from askonce.stores.protocols import Partly
 from askonce.stores.redis.client import failed, ours
-from askonce.stores.redis.keys import Command, raise_first, sent, value
+from askonce.stores.redis.keys import Command, raise_first, scan, scanned, sent, value
 
 _REDIRECTIONS: Final = 4  # of one command: more means that the nodes do not agree
 _LOOK_EVERY: Final = 0.2  # seconds between looks at who has which keys, while something is wrong with that
@@ -88,6 +88,18 @@ class Cluster:
             if not waiting:
                 break
         return [_said(one.answer) for one in errands]
+
+    async def beginning_with(self, start: str) -> AsyncIterator[list[str]]:
+        """Asks one master after another."""
+        await self._known()
+        if not self._slots or None in self._slots:
+            raise ours(_uncovered() if self._slots else self._trouble)
+        for node in sorted(self._masters):
+            cursor = -1
+            while cursor:
+                (answer,) = await self._ask(node, [scan(start, max(0, cursor))])
+                cursor, names = scanned(_said(answer))
+                yield names
 
     async def ping(self, *, whole: bool) -> None:
         """Reads a key from every node that has any."""

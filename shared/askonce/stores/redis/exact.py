@@ -1,14 +1,16 @@
 """The redis store: entries under `[prefix]<key>`, wherever Redis is. Knows no more of redis-py than commands."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from askonce.config.settings import RedisSettings
 from askonce.core.entry import Entry, Found, Lookup
 from askonce.core.errors import StoreError, StoreRefused, WireError
+from askonce.core.flushes import reaches
 from askonce.core.key import CacheKey
-from askonce.core.wire import decode_entry, encode_entry
+from askonce.core.wire import Stamp, decode_entry, encode_entry, header_size, stamp
 from askonce.stores.redis.client import Lost, connect, connect_nodes
 from askonce.stores.redis.cluster import Cluster
 from askonce.stores.redis.keys import Command, Keys, OneServer, raise_first
@@ -23,6 +25,7 @@ _LARGEST_VALUE = 512 << 20  # bytes, Redis's proto-max-bulk-len; it drops the co
 _ANY_TAKES: Final = 1 << 20  # bytes, the least that proto-max-bulk-len can be set to
 _ATTEMPTS: Final = 2  # to put one that may be too large
 _REMOVED_AT_ONCE = 1000
+_HEADER: Final = 1024  # bytes that hold an entry's header, unless the text is long that it was asked in
 
 
 def _keys(settings: RedisSettings, seconds: float, prefix: str) -> Keys:
@@ -125,6 +128,52 @@ class RedisWriter:
             named = zip(wanted.items(), held, strict=True)
             await self._keys.unlink([name for (name, stored_at), value in named if _stored_at(value) == stored_at])
 
+    async def flush(
+        self, namespace: str, before: float, first: Callable[[Sequence[CacheKey]], Awaitable[None]] | None = None
+    ) -> int:
+        """Walks over the keys until once there is nothing to remove: while a server takes another's place, or keys
+        move, a walk may miss some. A look at the headers, then UNLINK, as `remove` has it. `first` is done with the
+        keys of each step before they go.
+        """
+        flushed, found = 0, 1
+        while found:
+            found = 0
+            async for names in self._keys.beginning_with(f"{self._prefix}{namespace}:" if namespace else self._prefix):
+                keys = await self._reached(names, namespace, before)
+                if first is not None:
+                    await first(keys)
+                await self.delete(keys)
+                found += len(keys)
+            flushed += found
+        return flushed
+
+    async def _reached(self, names: Sequence[str], namespace: str, before: float) -> list[CacheKey]:
+        """Of these names, the entries that are to go."""
+        parsed = {name: CacheKey.parse(name.removeprefix(self._prefix)) for name in names}
+        keys = {name: key for name, key in parsed.items() if key is not None}
+        reached: list[CacheKey] = []
+        for name, known in (await self._stamps(list(keys))).items():
+            if known.stored_at <= before and reaches(namespace, keys[name], known.home):
+                reached.append(keys[name])
+        return reached
+
+    async def _stamps(self, names: Sequence[str]) -> dict[str, Stamp]:
+        """Of what is an entry of ours. Its answer, which may have a megabyte, is not fetched."""
+        starts = await self._starts(dict.fromkeys(names, _HEADER))
+        sizes = {name: _header_size(start) for name, start in starts.items()}
+        starts |= await self._starts({name: size for name, size in sizes.items() if size > len(starts[name])})
+        found: dict[str, Stamp] = {}
+        for name, start in starts.items():
+            with suppress(WireError):
+                found[name] = stamp(start)
+        return found
+
+    async def _starts(self, sizes: Mapping[str, int]) -> dict[str, bytes]:
+        """The first bytes of the values."""
+        answers = await self._keys.run([("GETRANGE", name, 0, size - 1) for name, size in sizes.items()])
+        raise_first(answers)
+        return dict(zip(sizes, answers, strict=True))
+
     async def sweep(self, now: float) -> int:  # noqa: ARG002 - the server keeps its own time
         return 0
 
@@ -143,6 +192,13 @@ def _set(key: str, value: bytes, expires_at: float | None) -> Command:
         return ("SET", key, value)
     # rounded up: the entry itself says exactly when it ends
     return ("SET", key, value, "PXAT", math.ceil(expires_at * 1000))
+
+
+def _header_size(start: bytes) -> int:
+    try:
+        return header_size(start)
+    except WireError:  # none of ours
+        return 0
 
 
 def _stored_at(value: bytes | None) -> float:

@@ -1,6 +1,7 @@
 """Commands on keys, the same for one server as for a cluster. Knows redis-py and no entry."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, Protocol
 
 from redis import exceptions as errors
@@ -10,6 +11,8 @@ from askonce.core.errors import StoreError, StoreRefused
 from askonce.stores.redis.client import ours, translated
 
 _UNLINKED_AT_ONCE: Final = 1000
+_SCANNED_AT_ONCE: Final = 1000  # keys that a server walks past in one command, which takes it well under a millisecond
+_SPECIAL: Final = re.compile(r"[\\*?\[\]^-]")  # in a pattern of SCAN
 
 Command = tuple[str | bytes | int, ...]  # its name, its only key, and whatever else it takes
 
@@ -27,6 +30,12 @@ class Keys(Protocol):
 
     async def unlink(self, keys: Sequence[str]) -> None:
         """Raises StoreUnavailable."""
+        ...
+
+    def beginning_with(self, start: str) -> AsyncIterator[list[str]]:
+        """The names of values that begin so, part by part, some of them more than once. All that are there from the
+        beginning to the end, unless keys move from server to server meanwhile. Raises StoreUnavailable.
+        """
         ...
 
     async def ping(self, *, whole: bool) -> None:
@@ -54,6 +63,20 @@ def value(answer: Any) -> bytes | StoreError | None:
     return answer if isinstance(answer, bytes | StoreError) else None
 
 
+def scan(start: str, cursor: int) -> Command:
+    """The next names that begin so. Values that are no text, lists say, are none of ours."""
+    pattern = _SPECIAL.sub(r"\\\g<0>", start) + "*"
+    return ("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED_AT_ONCE, "TYPE", "string")
+
+
+def scanned(answer: Any) -> tuple[int, list[str]]:
+    """Where to go on (0 at the end), and names. Raises a StoreError that is the answer."""
+    if isinstance(answer, StoreError):
+        raise answer
+    cursor, names = answer
+    return int(cursor), [name.decode(errors="replace") for name in names]
+
+
 class OneServer:
     """All keys with one server, or with the master that sentinels name."""
 
@@ -78,6 +101,13 @@ class OneServer:
         with translated():
             for start in range(0, len(keys), _UNLINKED_AT_ONCE):
                 await self._client.unlink(*keys[start : start + _UNLINKED_AT_ONCE])
+
+    async def beginning_with(self, start: str) -> AsyncIterator[list[str]]:
+        cursor = -1
+        while cursor:
+            (answer,) = await self.run([scan(start, max(0, cursor))])
+            cursor, names = scanned(answer)
+            yield names
 
     async def ping(self, *, whole: bool) -> None:  # noqa: ARG002 - one server has all or nothing
         """As reads do: a user may be let in and not to these keys, and a node of a cluster has not all of them."""

@@ -182,6 +182,10 @@ class RedisSemanticWriter:
             for some in _parts(points, _POINTS):
                 await self._client.unlink(*some)
 
+    async def flush(self, namespace: str, before: float) -> int:
+        """Points go first: where it is broken off, their entries are still there to lead to what is left to do."""
+        return await self._exact.flush(namespace, before, self._forget)
+
     async def sweep(self, now: float) -> int:
         return await self._exact.sweep(now)
 

@@ -14,6 +14,7 @@ from askonce.stores.s3.client import S3Client
 from askonce.stores.s3.errors import code_of, ours, status_of, translated
 
 DELETED_AT_ONCE: Final = 1000  # S3's own limit
+_LISTED_AT_ONCE: Final = 1000  # as well
 
 _CHUNK: Final = 64 << 10  # bytes; between two of them a read looks whether anybody still waits for it
 _ABSENT: Final = frozenset({"NoSuchKey", "404"})
@@ -87,6 +88,16 @@ class Bucket:
         """Deletes what `look` gave. Raises Changed as `put` does."""
         with translated():
             self._conditionally("delete_object", {"IfMatch": held.etag}, Key=name)
+
+    def names(self, start: str, token: str | None) -> tuple[list[str], str | None]:
+        """Up to 1000 names that begin so, and the token for those after them; None where these were the last."""
+        after = {} if token is None else {"ContinuationToken": token}
+        with translated():
+            answer = self._call("list_objects_v2", Prefix=start, MaxKeys=_LISTED_AT_ONCE, **after)
+        token = answer.get("NextContinuationToken")
+        if answer.get("IsTruncated") and token is None:  # the first page would come again and again
+            raise StoreUnavailable("s3: it lists objects in a way that is not known here (ListObjectsV2)")
+        return [one["Key"] for one in answer.get("Contents", ())], token if answer.get("IsTruncated") else None
 
     def delete(self, names: Sequence[str]) -> None:
         """Deletes up to 1000. Names that are not there, or can never be, are no error."""

@@ -6,12 +6,14 @@ Layout and headers are LiteLLM's (its `s3_cache.py`), the body is our own frame:
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 from typing import Any, Final
 
 from askonce.config.settings import S3Settings
 from askonce.core.entry import Entry, Found, Lookup
 from askonce.core.errors import StoreRefused
+from askonce.core.flushes import reaches
 from askonce.core.key import CacheKey
 from askonce.core.wire import encode_entry
 from askonce.stores.s3.bucket import DELETED_AT_ONCE, Bucket, Changed, Held
@@ -31,6 +33,7 @@ _OF_ONE: Final = 8  # reads of one caller at once, so that 2,048 vectors leave t
 _COLLISIONS: Final = 10  # with other writers of one object; each of them shows that another has got on
 
 STORED_AT: Final = "stored-at"  # what an answer is told by, without reading it: x-amz-meta-stored-at
+HOME: Final = "home"  # the entry's, with a colon behind it, since there are servers that drop what is empty
 _NEVER: Final = 31_536_000  # seconds; LiteLLM's max-age for what has no end
 _LAST_YEAR: Final = 253_402_300_799  # seconds since the epoch; no date is later
 
@@ -122,6 +125,36 @@ class S3Writer:
         except (Changed, StoreRefused):  # it is another one by now; or it never was
             return
 
+    async def flush(self, namespace: str, before: float) -> int:
+        """A list of what is in the namespace's folder, then, for each object, a look at whose it is and a deletion, on
+        the same condition as a put. It leaves half of the threads to others.
+        """
+        flushed = 0
+        token: str | None = None
+        while True:
+            names, token = await self._threads.run(partial(self._listed, _folder(self._path, namespace), token))
+            flush = partial(self._flush, namespace, before)
+            flushed += sum(await self._threads.each(names, flush, max(1, self._at_once // 2)))
+            if token is None:
+                return flushed
+
+    def _listed(self, folder: str, token: str | None, _given_up: Event) -> tuple[list[str], str | None]:
+        return self._bucket.names(folder, token)
+
+    def _flush(self, namespace: str, before: float, name: str, _given_up: Event) -> bool:
+        """Whether it was there to be removed."""
+        key = key_of(self._path, name)
+        if key is None:
+            return False
+        try:
+            held = self._bucket.look(name)
+            if held is None or not -math.inf < _stored_at(held) <= before or not reaches(namespace, key, _home(held)):
+                return False
+            self._bucket.delete_held(name, held)
+        except (Changed, StoreRefused):  # it is another one by now, and younger; or it never was
+            return False
+        return True
+
     async def sweep(self, now: float) -> int:  # noqa: ARG002 - the bucket's own rule does it
         return 0
 
@@ -139,8 +172,28 @@ def object_name(path: str, key: CacheKey) -> str:
     A part that is no name for a folder (nothing, or dots only) has `~` before it, which no namespace holds: servers
     and what stands before them make `a//b` and `a/../b` into something else, or refuse them.
     """
-    parts = [f"~{part}" if part in {"", ".", ".."} else part for part in str(key).split(":")]
-    return "/".join((path, *parts) if path else parts)
+    return "/".join((*_above(path), *map(_part, str(key).split(":"))))
+
+
+def key_of(path: str, name: str) -> CacheKey | None:
+    """The key whose object is called so, or None where none is."""
+    parts = name.removeprefix("/".join((*_above(path), ""))).split("/")
+    key = CacheKey.parse(":".join(part.removeprefix("~") for part in parts))
+    return key if key is not None and object_name(path, key) == name else None
+
+
+def _folder(path: str, namespace: str) -> str:
+    """What the names of all objects of a namespace begin with."""
+    parts = map(_part, namespace.split(":")) if namespace else ()
+    return "/".join((*_above(path), *parts, "")) if path or namespace else ""
+
+
+def _above(path: str) -> tuple[str, ...]:
+    return (path,) if path else ()
+
+
+def _part(part: str) -> str:
+    return f"~{part}" if part in {"", ".", ".."} else part
 
 
 def headers(entry: Entry) -> Mapping[str, Any]:
@@ -154,7 +207,7 @@ def headers(entry: Entry) -> Mapping[str, Any]:
         "ContentLanguage": "en",
         "ContentDisposition": f'inline; filename="{entry.key.digest}"',
         "CacheControl": f"immutable, max-age={seconds}, s-maxage={seconds}",
-        "Metadata": {STORED_AT: repr(entry.stored_at)},
+        "Metadata": {STORED_AT: repr(entry.stored_at), **({} if entry.home is None else {HOME: f"{entry.home}:"})},
     }
     if expires_at is not None:
         described["Expires"] = datetime.fromtimestamp(min(math.ceil(expires_at), _LAST_YEAR), UTC)
@@ -167,3 +220,8 @@ def _stored_at(held: Held | None) -> float:
         return -math.inf if held is None else float(held.metadata[STORED_AT])
     except (KeyError, ValueError):
         return -math.inf
+
+
+def _home(held: Held) -> str | None:
+    written = held.metadata.get(HOME)
+    return None if written is None else written.removesuffix(":")

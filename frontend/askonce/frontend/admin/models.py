@@ -1,0 +1,50 @@
+"""Which models there are, as OpenAI lists them and as LiteLLM describes them."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from askonce.config.settings import Deployment
+from askonce.core.errors import bad_request
+from askonce.frontend import respond
+from askonce.frontend.admin.listed import Listed, litellm_params, unknown, with_ids
+from askonce.frontend.deployments import Deployments
+
+_CREATED: Final = 1677610602  # LiteLLM's constant in /v1/models: a model_list says no date
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    names: Deployments
+    listed: Listed
+
+    async def listing(self, _request: web.BaseRequest) -> web.StreamResponse:
+        return respond.json_response({"data": [_model(name) for name in self.names.names], "object": "list"})
+
+    async def one(self, _request: web.BaseRequest, name: str) -> web.StreamResponse:
+        """A model that can be asked for, under a star too. Raises RequestError (404)."""
+        found = [one for one in self.listed.answering(name) if one.unsupported is None]
+        if not found and name not in self.names.names:
+            raise unknown(name)
+        return respond.json_response(_model(name))
+
+    async def info(self, request: web.BaseRequest) -> web.StreamResponse:
+        """`?litellm_model_id=` picks one entry. Raises RequestError (400, as LiteLLM) where there is none."""
+        wanted = request.query.get("litellm_model_id")
+        data = [_described(known, one) for known, one in with_ids(self.listed.entries) if wanted in {None, known}]
+        if wanted is not None and not data:
+            raise bad_request(f"No model has the id {wanted[:200]}", "litellm_model_id")
+        return respond.json_response({"data": data})
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": _CREATED, "owned_by": "openai"}
+
+
+def _described(known: str, deployment: Deployment) -> dict[str, Any]:
+    return {
+        "model_name": deployment.pattern,
+        "litellm_params": litellm_params(deployment),
+        "model_info": {**deployment.model_info, "id": known, "db_model": False},
+    }

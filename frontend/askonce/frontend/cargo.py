@@ -1,0 +1,153 @@
+"""The body of a request that is passed on: held where it is JSON, and else on its way in pieces of the client's size.
+
+Changed is the model's name, where the provider has another one for it, and what is said to this proxy alone. All else
+goes on as the bytes that came.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import orjson
+from aiohttp import hdrs, web
+
+from askonce.core.errors import RequestError, UpstreamUnavailable, bad_request
+from askonce.frontend.ask import go_on, read_body
+from askonce.frontend.forms import FirstFields, first_fields
+
+IDLE_SECONDS: Final = 60.0  # that a client may send nothing while the provider waits, as nginx's client_body_timeout
+DECODED: Final = frozenset({"gzip", "deflate", "br", "zstd"})  # what aiohttp unpacks of a request
+_UNREADABLE: Final = (web.RequestPayloadError, ConnectionError)
+
+
+class Held:
+    """A body of JSON, or none at all. `length` is left to who sends it."""
+
+    length: int | None = None
+    failed: RequestError | None = None
+
+    def __init__(self, data: bytes | None) -> None:
+        self.data = data
+        self._body = _object(data)
+        model = self._body.get("model")
+        self.model = model if isinstance(model, str) and model else None
+        self._changed = isinstance(self._body.get("cache"), dict)
+        if self._changed:
+            del self._body["cache"]
+
+    def rename(self, asked: str | None, there: str, *, insist: bool) -> None:
+        """For who asked for the model by another name than the provider's. `insist`: the body need not have said so.
+
+        Raises RequestError (400) for what can be read and not written.
+        """
+        if self._body and asked is not None and (insist or self.model == asked) and self._body.get("model") != there:
+            self._body["model"] = there
+            self._changed = True
+        if self._changed:
+            try:
+                self.data = orjson.dumps(self._body)
+            except TypeError:
+                raise bad_request("The body is nested too deeply.", "body") from None
+
+    async def stop(self) -> None:
+        """Nothing is on its way any more."""
+
+
+class Flowing:
+    """A body that is sent on while it arrives. `data` is read once. `failed` is why it ended before its end."""
+
+    model: str | None = None
+    failed: RequestError | None = None
+
+    def __init__(self, request: web.BaseRequest, idle: float = IDLE_SECONDS) -> None:
+        self._request = request
+        self._idle = idle
+        self._first = b""
+        self._form: FirstFields | None = None
+        self._begun = False
+        self._reader: asyncio.Task[object] | None = None
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
+        decoded = request.headers.get(hdrs.CONTENT_ENCODING, "").lower() in DECODED
+        self.length = None if decoded else request.content_length
+
+    @property
+    def data(self) -> "Flowing":
+        return self
+
+    async def look(self) -> None:
+        """Reads on until a form has told its model, or will not. Raises RequestError."""
+        await go_on(self._request)
+        form = first_fields(self._request.headers.get(hdrs.CONTENT_TYPE, ""))
+        if form is None:
+            return
+        while (chunk := await self._read()) and form.feed(chunk):
+            pass
+        self._form, self._first, self.model = form, bytes(form.head), form.model
+
+    def rename(self, asked: str | None, there: str, *, insist: bool) -> None:  # noqa: ARG002 - a form without is one
+        if self._form is None or asked is None or self.model != asked or asked == there:
+            return
+        renamed = self._form.renamed(there)
+        if self.length is not None:
+            self.length += len(renamed) - len(self._first)
+        self._first = renamed
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._begun:  # aiohttp sends once more what met a connection that had just been closed
+            raise UpstreamUnavailable("the connection broke while the request was being sent")
+        return self._chunks()
+
+    async def stop(self) -> None:
+        """Returns when nobody reads from the client any more."""
+        if self._reader is not None:
+            self._reader.cancel()
+        await self._at_rest.wait()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        self._begun = True
+        if self._first:
+            yield self._first
+        while chunk := await self._read():
+            yield chunk
+
+    async def _read(self) -> bytes:
+        """The next bytes, or none at the end. Raises RequestError, which `failed` repeats."""
+        self._reader = asyncio.current_task()
+        self._at_rest.clear()
+        try:
+            async with asyncio.timeout(self._idle):
+                return await self._request.content.readany()
+        except TimeoutError:
+            said = f"Nothing of the body arrived for {self._idle:.0f} s."
+            self.failed = RequestError(408, said, param="body")
+            raise self.failed from None
+        except _UNREADABLE:
+            self.failed = bad_request("The request's body broke off, or is not coded as its head says.", "body")
+            raise self.failed from None
+        finally:
+            self._reader = None
+            self._at_rest.set()
+
+
+Cargo = Held | Flowing
+
+
+async def take(request: web.BaseRequest) -> Cargo:
+    """What is to be passed on of a request's body. Raises RequestError: 413 for JSON above the limit, 400, 408."""
+    if not request.body_exists:
+        return Held(None)
+    if request.content_type == "application/json" or request.content_type.endswith("+json"):
+        return Held(await read_body(request))
+    flowing = Flowing(request)
+    await flowing.look()
+    return flowing
+
+
+def _object(data: bytes | None) -> dict[str, Any]:
+    """What can be read of a body; nothing where it is no object: what is wrong with it is the provider's to say."""
+    try:
+        body = orjson.loads(data or b"{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}

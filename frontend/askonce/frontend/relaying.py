@@ -1,0 +1,178 @@
+"""What is not cached, passed on: a request to the provider that it is for, and its answer back, both as they come.
+
+Nothing is retried, joined or kept. What such a request does at a provider (a file, a batch, a thread) is there and
+nowhere else, so that the same name always leads to the same deployment.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
+
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from askonce.calls.messages import MESSAGES
+from askonce.config.settings import Deployment
+from askonce.core.control import read_controls
+from askonce.core.entry import SSE
+from askonce.core.errors import RequestError, UpstreamError
+from askonce.core.policy import Why
+from askonce.frontend import respond
+from askonce.frontend.auth import Gate, credential
+from askonce.frontend.cargo import Cargo, take
+from askonce.frontend.deployments import Deployments, Target
+from askonce.frontend.dialects import Way, unserved, way
+from askonce.frontend.observe import PASSED_THROUGH, Observed, Observer, Result
+from askonce.frontend.onward import onward_headers, onward_url
+from askonce.frontend.paths import Aim
+from askonce.frontend.reply import CACHE_NAME
+from askonce.frontend.upstream import Upstream, UpstreamAnswer
+from askonce.telemetry.logs import Log
+from askonce.telemetry.metrics import Metrics
+
+STATUS: Final = f"{CACHE_NAME}; fwd=bypass; detail={Why.ROUTE}"
+_MODEL_HEADER: Final = "x-litellm-model"
+_ANTHROPIC: Final = "anthropic"
+_LOOK_EVERY: Final = 1.0  # seconds that a request may go on at a provider whose client has gone
+
+
+class Relay:
+    """Answers whatever has no route of its own. `all_deployments` are in the file's order."""
+
+    def __init__(  # noqa: PLR0913 - the composition root hands down what a request touches
+        self,
+        *,
+        gate: Gate,
+        deployments: Deployments,
+        all_deployments: Sequence[Deployment],
+        upstream: Upstream,
+        observer: Observer,
+        metrics: Metrics,
+        log: Log,
+        timer: Callable[[], float],
+    ) -> None:
+        self._gate = gate
+        self._deployments = deployments
+        self._all = all_deployments
+        self._upstream = upstream
+        self._observer = observer
+        self._metrics = metrics
+        self._log = log
+        self._timer = timer
+
+    async def answer(self, request: web.BaseRequest, aim: Aim) -> web.StreamResponse:
+        observed = self._observer.begin(PASSED_THROUGH)
+        observed.result = Result.BYPASS
+        shape = MESSAGES.refusal if aim.anthropic else respond.as_openai
+        try:
+            self._gate.admit(request.headers)
+            return await _while_there(request, self._pass_on(request, aim, observed))
+        except RequestError as error:
+            observed.result = Result.REFUSED
+            return respond.refusal(request, error, shape)
+        except UpstreamError as error:
+            observed.result = Result.ERROR
+            self._log.warning("upstream_failed", reason=str(error))
+            return respond.upstream_failure(error, STATUS, shape)
+        except ConnectionError:
+            return _unheard()
+        except Exception as bug:  # noqa: BLE001 - the one outermost guard: a bug costs one answer, not the process
+            observed.result = Result.ERROR
+            self._observer.bug(bug)
+            return respond.broken(shape)
+        finally:
+            self._observer.end(observed)
+
+    async def _pass_on(self, request: web.BaseRequest, aim: Aim, observed: Observed) -> web.StreamResponse:
+        if read_controls(None, ", ".join(request.headers.getall("Cache-Control", ()))).only_if_cached:
+            raise RequestError(504, "This route is not cached, and only-if-cached was asked.", "not_cached")
+        cargo = await take(request)
+        asked = aim.named or request.headers.get(_MODEL_HEADER) or request.query.get("model") or cargo.model
+        target = self._target(aim, asked)
+        cargo.rename(asked, target.model, insist=aim.named is not None)
+        there, theirs = self._way(request, aim, target)
+        headers = onward_headers(request, target, there, theirs=theirs)
+        if cargo.length is not None:
+            headers["Content-Length"] = str(cargo.length)
+        url = onward_url(there, request.rel_url.raw_query_string, asked, target.model)
+        try:
+            return await self._exchange(request, url, headers, cargo, observed)
+        except UpstreamError:
+            if cargo.failed is not None:
+                raise cargo.failed from None  # it was the client that broke off
+            raise
+        finally:
+            await cargo.stop()
+
+    def _target(self, aim: Aim, asked: str | None) -> Target:
+        """Raises RequestError: 404 for a name that nothing answers to, or where nobody serves the route."""
+        if asked is not None:
+            return self._deployments.route(asked, aim.collection).targets[0]
+        deployment = default(self._all, aim)
+        if deployment is None:
+            whose = "an Anthropic deployment" if aim.anthropic else "a deployment"
+            raise RequestError(404, f"This route needs {whose} in the proxy's model_list, and there is none.")
+        return Target(deployment, deployment.model)
+
+    def _way(self, request: web.BaseRequest, aim: Aim, target: Target) -> tuple[Way, bool]:
+        """The way there, and whether it is the client's own credential that goes along."""
+        theirs = target.deployment.api_key is None and not self._gate.closed
+        own = credential(request.headers) if theirs else None
+        return way(target.deployment, target.model, aim.path, own), theirs
+
+    async def _exchange(
+        self, request: web.BaseRequest, url: URL, headers: CIMultiDict[str], cargo: Cargo, observed: Observed
+    ) -> web.StreamResponse:
+        status, started = "error", self._timer()
+        try:
+            async with self._upstream.sending(request.method, url, headers=headers, data=cargo.data) as answer:
+                response = await _hand_on(request, answer, observed)
+                status = f"{answer.status // 100}xx"
+        finally:
+            self._metrics.histogram("askonce_upstream_seconds", PASSED_THROUGH, status).observe(self._timer() - started)
+        return response
+
+
+def default(deployments: Sequence[Deployment], aim: Aim) -> Deployment | None:
+    """Whose the requests are that name no model: the first deployment that serves them, and before the others one for
+    whatever model.
+    """
+    able = [
+        one
+        for one in deployments
+        if (one.provider == _ANTHROPIC) == aim.anthropic and unserved(one, aim.collection) is None
+    ]
+    return min(able, key=lambda one: one.pattern not in {"*", "openai/*"}, default=None)
+
+
+async def _hand_on(request: web.BaseRequest, answer: UpstreamAnswer, observed: Observed) -> web.StreamResponse:
+    if answer.status >= 400:
+        observed.result = Result.ERROR
+    response = web.StreamResponse(status=answer.status, headers=[*answer.headers, ("Cache-Status", STATUS)])
+    if answer.length is not None and answer.media_type != SSE:
+        response.content_length = answer.length
+    if not await respond.pass_on(request, response, answer.chunks()):
+        observed.result = Result.ERROR
+    return response
+
+
+def _unheard() -> web.StreamResponse:
+    """For a client that has gone: nginx's word for it, that nobody hears."""
+    return web.Response(status=499)
+
+
+async def _while_there(
+    request: web.BaseRequest, working: Coroutine[Any, Any, web.StreamResponse]
+) -> web.StreamResponse:
+    """What the work gives. It ends when the client goes: aiohttp tells only who reads from it or writes to it, and a
+    request may wait for its provider for long.
+    """
+    work = asyncio.create_task(working)
+    try:
+        while not work.done() and request.transport is not None:
+            await asyncio.wait((work,), timeout=_LOOK_EVERY)
+        return work.result() if work.done() else _unheard()
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)

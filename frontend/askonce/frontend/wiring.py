@@ -1,0 +1,111 @@
+"""Which handler stands behind which route: the table that requests are looked up in, put together once."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from askonce.bus.protocols import Publisher
+from askonce.calls.endpoint import Endpoint
+from askonce.calls.table import ENDPOINTS
+from askonce.config.settings import Settings
+from askonce.frontend.admin.listed import Listed
+from askonce.frontend.admin.table import Admin
+from askonce.frontend.flights import Flights
+from askonce.frontend.handler import Handler
+from askonce.frontend.meaning import Meaning
+from askonce.frontend.observe import Observer
+from askonce.frontend.passing import Passing
+from askonce.frontend.question import Placing
+from askonce.frontend.relaying import Relay
+from askonce.frontend.routes import Named, Routes
+from askonce.frontend.upstream import Upstream
+from askonce.runtime.clock import timer, wall
+from askonce.stores.inspection import Inspector
+from askonce.stores.memory import MemoryStore
+from askonce.stores.protocols import Reader
+from askonce.stores.tier import Tiered
+from askonce.telemetry.logs import Log
+from askonce.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a frontend has opened, and its handlers are made from. `store` is the store behind the memory tier, or None
+    where memory is all there is; `meaning` is None where nothing is matched by meaning.
+    """
+
+    settings: Settings
+    memory: MemoryStore
+    store: Reader | None
+    inspector: Inspector | None
+    tier: Tiered
+    bus: Publisher
+    placing: Placing
+    meaning: Meaning | None
+    flights: Flights
+    upstream: Upstream
+    observer: Observer
+    metrics: Metrics
+    log: Log
+    draining: asyncio.Event
+
+
+def routes(parts: Parts) -> Routes:
+    """Every route of a frontend."""
+    admin = _admin(parts)
+    table = admin.routes()
+    named: dict[str, Named] = {}
+    for endpoint, handler in _cached(parts):
+        table.update({("POST", path): handler.handle for path in endpoint.paths})
+        named[endpoint.path] = handler.handle
+    return Routes(table, named, admin.before(_relay(parts).answer), parts.settings.proxy.max_body_bytes)
+
+
+def _admin(parts: Parts) -> Admin:
+    return Admin(
+        cache=parts.settings.cache,
+        listed=Listed(parts.settings),
+        gate=parts.placing.gate,
+        deployments=parts.placing.deployments,
+        upstream=parts.upstream,
+        memory=parts.memory,
+        store=parts.store,
+        inspector=parts.inspector,
+        bus=parts.bus,
+        metrics=parts.metrics,
+        clock=wall,
+        draining=parts.draining,
+    )
+
+
+def _cached(parts: Parts) -> Iterator[tuple[Endpoint, Handler]]:
+    passing = Passing(parts.placing.rules)
+    for endpoint in ENDPOINTS:
+        yield (
+            endpoint,
+            Handler(
+                endpoint=endpoint,
+                gate=parts.placing.gate,
+                placing=parts.placing,
+                tier=parts.tier,
+                meaning=parts.meaning if endpoint.comparable else None,
+                flights=parts.flights,
+                bus=parts.bus,
+                passing=passing,
+                observer=parts.observer,
+                clock=wall,
+            ),
+        )
+
+
+def _relay(parts: Parts) -> Relay:
+    return Relay(
+        gate=parts.placing.gate,
+        deployments=parts.placing.deployments,
+        all_deployments=[one for one in parts.settings.deployments if one.for_clients],
+        upstream=parts.upstream,
+        observer=parts.observer,
+        metrics=parts.metrics,
+        log=parts.log,
+        timer=timer,
+    )
