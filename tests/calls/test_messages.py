@@ -209,17 +209,20 @@ def test_a_stream_too_long_to_be_kept_becomes_the_plain_answer():
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("status", "theirs"),
     [
-        ("invalid_request_error", "invalid_request_error"),
-        ("auth_error", "authentication_error"),
-        ("upstream_error", "api_error"),
-        ("server_error", "api_error"),
-        ("cache_error", "cache_error"),
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (403, "permission_error"),
+        (404, "not_found_error"),
+        (413, "request_too_large"),
+        (429, "rate_limit_error"),
+        (500, "api_error"),
+        (504, "api_error"),
     ],
 )
-def test_an_error_is_told_in_anthropics_shape_with_openais_members(ours, theirs):
-    error = {"message": "No.", "type": ours, "param": "model", "code": "c"}
-    told = MESSAGES.refusal(error)
+def test_an_error_is_told_in_anthropics_shape_with_openais_members(status, theirs):
+    error = {"message": "No.", "type": "ours", "param": "model", "code": "c"}
+    told = MESSAGES.refusal(error, status)
     assert told == {"type": "error", "error": {"type": theirs, "message": "No.", "param": "model", "code": "c"}}
-    assert error["type"] == ours, "its own object"
+    assert error["type"] == "ours", "its own object"

@@ -125,3 +125,35 @@ async def test_azures_deployments_are_asked_where_azure_has_them(scene: Scene) -
     assert "Authorization" not in seen.headers
     passed(await send(scene.listed, "GET", "/openai/files?api-version=theirs", headers=headers))
     assert scene.first.last.target == "/v1/openai/files?api-version=2024-10-21"
+
+
+async def test_json_counts_whatever_curl_says_of_it(scene: Scene) -> None:
+    """`curl -d` calls every body a form."""
+    data = b'{"model": "dalle", "prompt": "a", "cache": {"ttl": 3}}'
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    passed(await send(scene.listed, "POST", "/v1/images/generations", data=data, headers=form))
+    assert scene.second.last.json == {"model": "dall-e-3", "prompt": "a"}
+    assert scene.second.last.headers["Content-Type"] == "application/json"
+    passed(await send(scene.listed, "POST", "/v1/images/generations", data=b"a=1&b=2", headers=form))
+    assert scene.first.last.body == b"a=1&b=2"
+    assert scene.first.last.headers["Content-Type"] == form["Content-Type"]
+
+
+async def test_the_models_are_the_providers_where_the_list_names_none(scene: Scene) -> None:
+    passed(await send(scene.open, "GET", "/v1/models"))
+    assert scene.first.last.target == "/v1/models"
+    assert [one["id"] for one in (await scene.listed.send("GET", "/v1/models")).json["data"]]
+
+
+async def test_what_a_provider_keeps_of_responses_is_asked_where_everything_else_is(scene: Scene) -> None:
+    async def asked(**more: Any) -> set[int]:
+        """Which of the two deployments of one name were asked, by the number of asks."""
+        before = [len(scene.first.seen), len(scene.second.seen)]
+        for n in range(4):
+            body = {"model": "two", "input": f"turn {n}", "cache": {"no-store": True, "no-cache": True}, **more}
+            await scene.listed.send("POST", "/v1/responses", json=body)
+        return {len(scene.first.seen) - before[0], len(scene.second.seen) - before[1]}
+
+    assert await asked() == {0, 4}
+    assert await asked(previous_response_id="resp_1", store=False) == {0, 4}
+    assert await asked(store=False) == {2}

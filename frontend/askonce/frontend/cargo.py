@@ -17,11 +17,13 @@ from askonce.frontend.forms import FirstFields, first_fields
 
 IDLE_SECONDS: Final = 60.0  # that a client may send nothing while the provider waits, as nginx's client_body_timeout
 DECODED: Final = frozenset({"gzip", "deflate", "br", "zstd"})  # what aiohttp unpacks of a request
+# The second is what curl says of `-d`, whatever that is.
+_HELD: Final = frozenset({"application/json", "application/x-www-form-urlencoded"})
 _UNREADABLE: Final = (web.RequestPayloadError, ConnectionError)
 
 
 class Held:
-    """A body of JSON, or none at all. `length` is left to who sends it."""
+    """A body of JSON, or none at all. `length` is left to who sends it; `is_object` where it could be read."""
 
     length: int | None = None
     failed: RequestError | None = None
@@ -29,6 +31,7 @@ class Held:
     def __init__(self, data: bytes | None) -> None:
         self.data = data
         self._body = _object(data)
+        self.is_object = bool(self._body)
         model = self._body.get("model")
         self.model = model if isinstance(model, str) and model else None
         self._changed = isinstance(self._body.get("cache"), dict)
@@ -56,6 +59,7 @@ class Held:
 class Flowing:
     """A body that is sent on while it arrives. `data` is read once. `failed` is why it ended before its end."""
 
+    is_object = False
     model: str | None = None
     failed: RequestError | None = None
 
@@ -137,7 +141,7 @@ async def take(request: web.BaseRequest) -> Cargo:
     """What is to be passed on of a request's body. Raises RequestError: 413 for JSON above the limit, 400, 408."""
     if not request.body_exists:
         return Held(None)
-    if request.content_type == "application/json" or request.content_type.endswith("+json"):
+    if request.content_type in _HELD or request.content_type.endswith("+json"):
         return Held(await read_body(request))
     flowing = Flowing(request)
     await flowing.look()

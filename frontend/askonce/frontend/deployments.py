@@ -38,6 +38,11 @@ class Route:
     def next(self) -> Target:
         return next(self._turn)
 
+    @property
+    def first(self) -> Target:
+        """Whose turn it is for what a provider keeps, and is asked about later."""
+        return self.targets[0]
+
 
 class Deployments:
     """An alias is resolved once, and before anything else, as in LiteLLM: it may be called as a model is."""

@@ -66,7 +66,8 @@ class Flights:
         # An answer that cannot be kept is held for nobody but its reader.
         held = room(self._rules, parts=len(missing), streamed=question.ask.streamed) if question.allowed.write else 0
         recording = Recording(held)
-        target = question.route.next()
+        route = question.route
+        target = route.first if question.ask.endpoint.remembered(question.ask.body) else route.next()
         flight = Flight(question, missing, question.body_for(missing), target, recording, self._clock())
         if sharing:
             self._joinable[mark] = flight
@@ -106,7 +107,8 @@ class Flights:
             error = None
         except UpstreamError as failure:
             error = failure
-            self._log.warning("upstream_failed", reason=str(failure), model=flight.target.model)
+            deployment = flight.target.deployment.pattern
+            self._log.warning("upstream_failed", reason=str(failure), model=flight.target.model, deployment=deployment)
         except Exception as bug:  # noqa: BLE001 - the outermost guard of this task: whoever waits gets an answer
             error = UpstreamUnavailable("the proxy failed to ask; its log says why")
             self._log.exception("flight_failed", error=type(bug).__name__)

@@ -15,7 +15,7 @@ from yarl import URL
 from askonce.calls.messages import MESSAGES
 from askonce.config.settings import Deployment
 from askonce.core.control import read_controls
-from askonce.core.entry import SSE
+from askonce.core.entry import JSON, SSE
 from askonce.core.errors import RequestError, UpstreamError
 from askonce.core.policy import Why
 from askonce.frontend import respond
@@ -93,6 +93,8 @@ class Relay:
         cargo.rename(asked, target.model, insist=aim.named is not None)
         there, theirs = self._way(request, aim, target)
         headers = onward_headers(request, target, there, theirs=theirs)
+        if cargo.is_object:
+            headers["Content-Type"] = JSON  # whatever the client said of it
         if cargo.length is not None:
             headers["Content-Length"] = str(cargo.length)
         url = onward_url(there, request.rel_url.raw_query_string, asked, target.model)
@@ -108,7 +110,7 @@ class Relay:
     def _target(self, aim: Aim, asked: str | None) -> Target:
         """Raises RequestError: 404 for a name that nothing answers to, or where nobody serves the route."""
         if asked is not None:
-            return self._deployments.route(asked, aim.collection).targets[0]
+            return self._deployments.route(asked, aim.collection).first
         deployment = default(self._all, aim)
         if deployment is None:
             whose = "an Anthropic deployment" if aim.anthropic else "a deployment"

@@ -17,8 +17,8 @@ _SEND_SECONDS: Final = 60.0  # that a client may take none of what is sent to it
 _ONE_WRITE: Final = 64 * 1024  # below this, copying head and body together is cheaper than a second system call
 _HTTP_11: Final = (1, 1)
 
-Shape = Callable[[dict[str, Any]], dict[str, Any]]
-"""What an API's clients read an error from, around `message`, `type`, `param` and `code`."""
+Shape = Callable[[dict[str, Any], int], dict[str, Any]]
+"""What an API's clients read an error of a status from, around `message`, `type`, `param` and `code`."""
 
 
 class ReadyResponse(web.StreamResponse):
@@ -61,7 +61,7 @@ def hit(request: web.BaseRequest, reply: Reply, dates: HttpDate, now: float) -> 
     return web.Response(body=reply.body, headers=hit_headers(reply))
 
 
-def as_openai(error: dict[str, Any]) -> dict[str, Any]:
+def as_openai(error: dict[str, Any], _status: int) -> dict[str, Any]:
     """Source: https://platform.openai.com/docs/guides/error-codes."""
     return {"error": error}
 
@@ -139,7 +139,8 @@ def failure(  # noqa: PLR0913 - an error has as many members
     headers: dict[str, str] | None = None,
     shape: Shape = as_openai,
 ) -> web.Response:
-    return json_response(shape({"message": message, "type": kind, "param": param, "code": code}), status, headers)
+    said = {"message": message, "type": kind, "param": param, "code": code}
+    return json_response(shape(said, status), status, headers)
 
 
 def json_response(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

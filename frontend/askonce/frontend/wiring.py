@@ -17,7 +17,7 @@ from askonce.frontend.observe import Observer
 from askonce.frontend.passing import Passing
 from askonce.frontend.question import Placing
 from askonce.frontend.relaying import Relay
-from askonce.frontend.routes import Named, Routes
+from askonce.frontend.routes import Aimed, Named, Routes
 from askonce.frontend.upstream import Upstream
 from askonce.runtime.clock import timer, wall
 from askonce.stores.inspection import Inspector
@@ -58,7 +58,12 @@ def routes(parts: Parts) -> Routes:
     for endpoint, handler in _cached(parts):
         table.update({("POST", path): handler.handle for path in endpoint.paths})
         named[endpoint.path] = handler.handle
-    return Routes(table, named, admin.before(_relay(parts).answer), parts.settings.proxy.max_body_bytes)
+    relay: Aimed = _relay(parts).answer
+    if parts.placing.deployments.names:
+        relay = admin.before(relay)
+    else:  # no model has a name of its own: which there are is the provider's to say
+        del table["GET", "/v1/models"], table["GET", "/models"]
+    return Routes(table, named, relay, parts.settings.proxy.max_body_bytes)
 
 
 def _admin(parts: Parts) -> Admin:

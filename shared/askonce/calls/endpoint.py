@@ -101,6 +101,12 @@ class Endpoint(Protocol):
         """
         ...
 
+    def remembered(self, body: Body) -> bool:
+        """Whether the provider keeps what it answers, for later requests to go on from: then all of them must go to the
+        same account.
+        """
+        ...
+
     def parts(self, body: Body) -> list[Body]:
         """The body as one body per lookup: what each part's key is made from."""
         ...
@@ -151,7 +157,7 @@ class Endpoint(Protocol):
         """A kept answer as an SSE stream for a client that sent `body`; `assemble` of it gives the answer back."""
         ...
 
-    def refusal(self, error: Body) -> Body:
+    def refusal(self, error: Body, status: int) -> Body:
         """An error of the proxy's own (`message`, `type`, `param`, `code`) as the body that this API's clients read."""
         ...
 

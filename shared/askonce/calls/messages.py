@@ -22,11 +22,14 @@ from askonce.core.errors import bad_request
 
 # All three are tokens of the prompt: the first counts only those that no prompt cache of the provider's had to do with.
 _PROMPT: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-# Our kinds of errors as Anthropic names them; the others are named alike, or are ours alone.
+# Source: Anthropic's API reference, "Errors".
 _ERRORS: Final = {
-    "auth_error": "authentication_error",
-    "server_error": "api_error",
-    "upstream_error": "api_error",
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
 }
 
 
@@ -87,9 +90,9 @@ class Messages(OnePart):
             return kept.payload
         return framed(exact(orjson.loads(kept.payload), kept.payload))
 
-    def refusal(self, error: Body) -> Body:
+    def refusal(self, error: Body, status: int) -> Body:
         """Anthropic's shape, with what OpenAI's has beside it: clients of both are led here by a base URL."""
-        return {"type": "error", "error": {**error, "type": _ERRORS.get(error["type"], error["type"])}}
+        return {"type": "error", "error": {**error, "type": _ERRORS.get(status, "api_error")}}
 
 
 def _speaks(message: Body) -> bool:

@@ -23,6 +23,9 @@ class OnePart:
     def repeatable(self, body: Body) -> bool:
         return True
 
+    def remembered(self, body: Body) -> bool:
+        return False
+
     def streamed(self, body: Body) -> bool:
         return False
 
@@ -53,5 +56,5 @@ class OnePart:
     def frames(self, kept: Answer, body: Body) -> bytes:
         raise Malformed("this route is not streamed")
 
-    def refusal(self, error: Body) -> Body:
+    def refusal(self, error: Body, status: int) -> Body:
         return {"error": error}

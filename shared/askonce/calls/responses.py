@@ -52,6 +52,10 @@ class Responses(OnePart):
         """
         return all(body.get(name) in (None, False) for name in _NOT_REPEATED) and not any(map(_acts, _tools(body)))
 
+    def remembered(self, body: Body) -> bool:
+        """Unless `store` is false: then nothing can go on from the answer, unless it is sent along."""
+        return body.get("store") is not False or body.get("previous_response_id") is not None
+
     def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
         answer = read_object(payload)
         try:

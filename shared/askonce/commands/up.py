@@ -9,7 +9,7 @@ from pathlib import Path
 
 from askonce.commands.processes import host
 from askonce.config.describe import without_credentials
-from askonce.config.settings import Settings
+from askonce.config.settings import Deployment, Settings
 from askonce.runtime.datadir import held
 from askonce.runtime.signals import finished, stop_event
 from askonce.runtime.supervisor import Crew, Supervisor
@@ -87,8 +87,16 @@ def _providers(settings: Settings) -> str:
     if not served:
         return "none that can be served"
     bases = dict.fromkeys(without_credentials(one.api_base) for one in served)
-    keys = "each client's own key" if any(one.api_key is None for one in served) else "configured keys"
-    return f"{', '.join(bases)}, with {keys}"
+    return f"{', '.join(bases)}, with {_keys(settings, served)}"
+
+
+def _keys(settings: Settings, served: list[Deployment]) -> str:
+    """A client's key goes upstream where a deployment has none, and never where clients show a key of the proxy's."""
+    without = list(dict.fromkeys(one.pattern for one in served if one.api_key is None))
+    instead = "no key" if settings.master_key is not None else "each client's own key"
+    if len(without) == len({one.pattern for one in served}):
+        return instead
+    return f"configured keys; {instead} for {', '.join(without)}" if without else "configured keys"
 
 
 def _store(settings: Settings) -> str:

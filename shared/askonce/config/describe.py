@@ -28,10 +28,11 @@ _WIDEST: Final = 60  # characters of a name that reasons are aligned behind; few
 
 def describe(settings: Settings) -> list[Line]:
     """Label and text, one pair for each line to print. What has no effect is not among them: see `standing`."""
+    keyless = "the client's own key" if settings.master_key is None else "no key"
     return [
         ("config", settings.source),
         ("master key", _secret(settings.master_key)),
-        *((f"model {deployment.pattern}", _deployment(deployment)) for deployment in settings.deployments),
+        *((f"model {deployment.pattern}", _deployment(deployment, keyless)) for deployment in settings.deployments),
         *((f"alias {alias.name}", f"{alias.model}{', hidden' if alias.hidden else ''}") for alias in settings.aliases),
         *_cache(settings.cache),
         *((f"askonce.{name}", _plain(value)) for name, value in settings.proxy),
@@ -69,13 +70,14 @@ def without_credentials(url: str) -> str:
     return f"{scheme}://{parts.netloc}{parts.path}"
 
 
-def _deployment(deployment: Deployment) -> str:
+def _deployment(deployment: Deployment, keyless: str) -> str:
+    """`keyless` is what is shown where it has no key of its own."""
     name = f"{deployment.provider}/{deployment.model}"
     if deployment.unsupported is not None:
         return f"{name}: not served: {deployment.unsupported}"
     words = [f"{name} at {without_credentials(deployment.api_base)}"]
     words += [] if deployment.api_version is None else [f"API version {deployment.api_version}"]
-    words.append("the client's own key" if deployment.api_key is None else "its own key")
+    words.append(keyless if deployment.api_key is None else "its own key")
     if deployment.defaults:
         words.append(f"defaults for {', '.join(deployment.defaults)}")
     if deployment.extra_headers:

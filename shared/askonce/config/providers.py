@@ -221,7 +221,7 @@ def without_route(provider: str, path: str) -> str | None:
     if served is None or path == "/models":
         return None
     if served.routes and not _among(path, served.routes):
-        return f"provider {provider} serves {' and '.join(served.routes)} only"
+        return f"provider {provider} serves {' and '.join(served.routes)} only, not {path[:100]}"
     if found := _among(path, served.lacks):
         return f"provider {provider} has no {found}"
     return None
