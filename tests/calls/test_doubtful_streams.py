@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from askonce.calls.chat import CHAT
-from askonce.calls.endpoint import Malformed, Uncertain
+from askonce.calls.endpoint import Malformed, Uncertain, Unfinished
 from askonce.calls.text import TEXT
 from askonce.core.entry import JSON, SSE, Usage
 from tests.calls.answers import sse
@@ -144,3 +144,9 @@ def test_nesting_that_can_just_be_written_is_joined():
     one = chunk({"content": "a"}, x=deep({"b": 1}))
     other = chunk({}, "stop", x=deep({"c": 2}))
     assert orjson.loads(assembled(one, other, total()).payload)["x"] == deep({"b": 1, "c": 2})
+
+
+@pytest.mark.parametrize("finish", ["insufficient_system_resource", "abort"])
+def test_a_choice_that_a_server_gave_up_is_not_whole(finish):
+    with pytest.raises(Unfinished):
+        CHAT.assemble(sse(chunk({"role": "assistant", "content": "half"}), chunk({}, finish), total()), ROOM)

@@ -230,3 +230,14 @@ def test_a_stream_has_no_usage_to_ask_for():
     assert SPEECH.with_usage(EVENTS) is EVENTS
     assert not SPEECH.only_usage(orjson.dumps(ended(usage=USAGE)))
     assert SPEECH.narrow(EVENTS, [0]) is EVENTS
+
+
+def test_what_a_client_calls_streamed_makes_no_two_questions_one():
+    asked = {"model": "m", "input": "a"}
+    bodies = [
+        asked,
+        {**asked, "stream": True},
+        {**asked, "streamed": True},
+        {**asked, "stream": True, "streamed": True},
+    ]
+    assert len({canonical(part) for body in bodies for part in SPEECH.parts(body)}) == len(bodies)

@@ -218,3 +218,21 @@ def test_a_form_has_no_usage_to_ask_for():
     assert TRANSCRIPTION.with_usage(asked) is asked
     assert TRANSCRIPTION.narrow(asked, [0]) is asked
     assert not TRANSCRIPTION.only_usage(orjson.dumps(ended("Hi")))
+
+
+def test_a_format_said_twice_is_refused():
+    with pytest.raises(RequestError) as refused:
+        TRANSCRIPTION.check({"model": "m", "file": "0" * 64, "response_format": ["text", "text"]})
+    assert (refused.value.status, refused.value.param) == (400, "response_format")
+
+
+def test_what_a_client_calls_streamed_makes_no_two_questions_one():
+    asked = {"model": "m", "file": "0" * 64, "response_format": "text"}
+    bodies = [asked, {**asked, "stream": "true"}, {**asked, "streamed": "true"}, {**asked, "streamed": True}]
+    assert len({canonical(part) for body in bodies for part in TRANSCRIPTION.parts(body)}) == len(bodies)
+
+
+def test_a_member_of_the_answer_does_not_take_the_place_of_the_events_type():
+    kept = Answer(b'{"text":"said","type":"speech"}', JSON, Usage())
+    events = [orjson.loads(event.data) for event in SseParser().feed(TRANSCRIPTION.frames(kept, {}))]
+    assert [event["type"] for event in events] == ["transcript.text.delta", "transcript.text.done"]

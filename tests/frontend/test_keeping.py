@@ -135,7 +135,8 @@ async def test_an_answer_asked_before_its_key_was_deleted_is_in_no_memory() -> N
         question = place(ask())
         scene.here.news.hear(Deleted((question.lookups[0].key,), NOW))
         scene.there.news.hear(Deleted((question.lookups[0].key,), NOW))
-        assert await scene.here.finish(whole(question=question, asked_at=NOW)) is None
+        assert await scene.here.finish(whole(question=question, asked_at=NOW)) is SkipReason.DELETED
+        assert scene.queued() == [], "a writer would only refuse it"
         assert scene.here.holds(question) is None
         assert scene.there.holds(question) is None
         assert await scene.here.finish(whole(question=question, asked_at=NOW + 0.5)) is None

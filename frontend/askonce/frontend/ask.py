@@ -23,10 +23,10 @@ _UNREADABLE: Final = (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, Co
 _BROKEN_FORM: Final = (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError)
 _BODY_SECONDS: Final = 300.0  # for a whole request: who sends a byte a minute holds a connection for ever
 _DEEPEST: Final = 254  # levels that orjson writes; it reads more
-HEARD: Final = (
-    *("Authorization", *KEY_HEADERS, *WITH_CREDENTIAL),
-    *("OpenAI-Beta", "anthropic-version", "anthropic-beta"),  # what the routes' `headers` name
-)
+# What the routes' `headers` name. They are lists (RFC 9110 5.3): several lines of a name are one.
+_LISTS: Final = ("OpenAI-Beta", "anthropic-version", "anthropic-beta")
+_SINGLE: Final = ("Authorization", *KEY_HEADERS, *WITH_CREDENTIAL)
+HEARD: Final = (*_SINGLE, *_LISTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,11 @@ def spoken(headers: MultiMapping[str]) -> tuple[str | None, ...]:
     """The headers that mean something here: those of HEARD, then every line of Cache-Control, which is a list (RFC 9110
     5.3). Nothing else of a request's head is ever looked at.
     """
-    return (*map(headers.get, HEARD), *headers.getall(hdrs.CACHE_CONTROL, ()))
+    return (
+        *map(headers.get, _SINGLE),
+        *(", ".join(headers.getall(name)) if name in headers else None for name in _LISTS),
+        *headers.getall(hdrs.CACHE_CONTROL, ()),
+    )
 
 
 async def read_body(request: web.BaseRequest) -> bytes:
@@ -161,8 +165,9 @@ def _unreadable(request: web.BaseRequest, error: Exception) -> RequestError:
     return bad_request("The request's body broke off, or is not coded as its head says.", "body")
 
 
-def _heard(headers: Mapping[str, str]) -> dict[str, str]:
-    heard = {name: value for name in HEARD if (value := headers.get(name)) is not None}
+def _heard(headers: MultiMapping[str]) -> dict[str, str]:
+    heard = {name: headers[name] for name in _SINGLE if name in headers}
+    heard |= {name: ", ".join(headers.getall(name)) for name in _LISTS if name in headers}
     for name, value in heard.items():
         try:
             value.encode()

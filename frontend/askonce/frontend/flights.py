@@ -16,7 +16,7 @@ from askonce.frontend.deployments import Target
 from askonce.frontend.keeping import Keeper, Whole
 from askonce.frontend.question import Question
 from askonce.frontend.recording import Head, Recording
-from askonce.frontend.upstream import Upstream, UpstreamAnswer
+from askonce.frontend.upstream import Upstream, UpstreamAnswer, asked_patience
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
@@ -61,7 +61,7 @@ class Flights:
         mark = _mark(question, missing, streamed=question.ask.streamed)
         sharing = question.allowed.read and question.allowed.write
         flight = self._joinable.get(mark) if sharing else None
-        if flight is not None and flight.recording.joinable:
+        if flight is not None and self._joinable_still(flight):
             return flight, True
         # An answer that cannot be kept is held for nobody but its reader.
         held = room(self._rules, parts=len(missing), streamed=question.ask.streamed) if question.allowed.write else 0
@@ -83,7 +83,11 @@ class Flights:
         if not (question.allowed.read and question.allowed.write):
             return None
         flight = self._joinable.get(_mark(question, missing, streamed=not question.ask.streamed))
-        return flight if flight is not None and flight.recording.joinable else None
+        return flight if flight is not None and self._joinable_still(flight) else None
+
+    def _joinable_still(self, flight: Flight) -> bool:
+        """What was deleted meanwhile is nobody's answer any more who asks after that."""
+        return flight.recording.joinable and not self._keeper.overtaken(flight.question, flight.asked_at)
 
     async def drain(self, within: float) -> None:
         """Waits for the answers that are arriving, `within` seconds at most, then gives up the rest."""
@@ -173,14 +177,17 @@ class _End:
         self._terminal = terminal if answer.media_type == SSE else None
         self._left = answer.length
         self._tail = b""
+        self._named = False  # the word was seen, and no blank line since
 
     def is_in(self, chunk: bytes) -> bool:
         if self._terminal is not None:
-            # a long event comes in several chunks
+            # A long event comes in several chunks: what was seen of it is remembered by the word alone.
             seen = self._tail + chunk
-            ended = max(seen.rfind(b"\n\n"), seen.rfind(b"\r\n\r\n"))
-            self._tail = seen[max(ended, 0) :]
-            return ended > seen.rfind(self._terminal) >= 0
+            self._tail = seen[1 - len(self._terminal) :]
+            blank, word = max(seen.rfind(b"\n\n"), seen.rfind(b"\r\n\r\n")), seen.rfind(self._terminal)
+            ended = blank > word if word >= 0 else self._named and blank >= 0
+            self._named = (self._named or word >= 0) and not ended
+            return ended
         if self._left is None:
             return False
         self._left -= len(chunk)
@@ -189,6 +196,4 @@ class _End:
 
 def _mark(question: Question, missing: list[int], *, streamed: bool) -> tuple[object, ...]:
     # A leader's own deadline must not end the answer of who did not ask for one.
-    deadline = question.ask.body.get("timeout")
-    patience = deadline if isinstance(deadline, int | float) else None
-    return (streamed, patience, *(str(question.lookups[n].key) for n in missing))
+    return (streamed, asked_patience(question.ask.body), *(str(question.lookups[n].key) for n in missing))

@@ -82,13 +82,25 @@ class Keeper:
         name = whole.question.ask.endpoint.name
         match verdict:
             case Skip(reason=reason):
-                self._metrics.counter("askonce_skipped_total", name, reason).inc()
-                self._log.debug("answer_not_kept", reason=reason, call_type=name)
-                return reason
+                return self._skipped(name, reason)
             case Store(entries=entries):
-                await self._spread(Answered(secrets.token_hex(16), whole.asked_at, entries))
+                gone = self._memory.deleted_since
+                kept = tuple(one for one in entries if not gone(one.key, one.home, whole.asked_at))
+                if not kept:
+                    return self._skipped(name, SkipReason.DELETED)
+                await self._spread(Answered(secrets.token_hex(16), whole.asked_at, kept))
                 self._metrics.counter("askonce_kept_total", name).inc()
                 return None
+
+    def overtaken(self, question: Question, asked_at: float) -> bool:
+        """Whether a part of the question was deleted at that time or later."""
+        home = _home(question)
+        return any(self._memory.deleted_since(lookup.key, home, asked_at) for lookup in question.lookups)
+
+    def _skipped(self, name: str, reason: SkipReason | Why) -> SkipReason | Why:
+        self._metrics.counter("askonce_skipped_total", name, reason).inc()
+        self._log.debug("answer_not_kept", reason=reason, call_type=name)
+        return reason
 
     def _judge(self, whole: Whole) -> Store | Skip:
         ended = Finished(whole.head.status, _complete(whole), whole.size, whole.room)
@@ -107,7 +119,7 @@ class Keeper:
             return Skip(SkipReason.EMPTY)
         ask = whole.question.ask
         now, ttl = self._clock(), lifetime(self._rules, ask.control)
-        home = outer_of(whole.lookups[0].key.namespace, ask.control.namespace)
+        home = _home(whole.question)
         entries = [
             Entry(lookup, one.payload, one.media_type, now, ttl, whole.model, ask.endpoint.name, one.usage, home)
             for lookup, one in zip(whole.lookups, answers, strict=True)
@@ -130,6 +142,11 @@ class Keeper:
         await self._bus.in_step()
 
 
+def _home(question: Question) -> str | None:
+    """The configured namespace, taken from where the request's own stands in it."""
+    return outer_of(question.lookups[0].key.namespace, question.ask.control.namespace)
+
+
 def _for_memory(entry: Entry) -> Entry:
     """Memory answers exact keys only: what a text means is for the store."""
     return entry if entry.lookup.vector is None else replace(entry, lookup=replace(entry.lookup, vector=None))
@@ -140,6 +157,8 @@ def _answers(whole: Whole, room: int) -> list[Answer]:
     if whole.head.media_type != SSE:
         return endpoint.answers(whole.body, whole.payload, whole.head.media_type)
     one = endpoint.assemble(whole.payload, room)
+    if one is not None and one.media_type == SSE and not (whole.question.ask.streamed or endpoint.whole_in_stream):
+        raise Uncertain("a stream that was not asked for, and tells no plain answer")
     return [] if one is None else [one]
 
 

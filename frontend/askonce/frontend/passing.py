@@ -50,7 +50,10 @@ class Passing:
                 ours = status.headers(stored=status.promised and skipped is None, skipped=skipped)
                 chunks = _stream(reading, question, flight) if head.media_type == SSE else reading.chunks()
                 return await self._pass_on(request, head, ours, chunks, observed)
-            held, ended = await reading.rest_or_overflow()
+            if status.partial:  # a part of an answer is none, however large it is, and whether it is kept or not
+                held, ended = [chunk async for chunk in reading.chunks()], True
+            else:
+                held, ended = await reading.rest_or_overflow()
             if not ended:
                 ours = status.headers(stored=False, skipped=SkipReason.TOO_LARGE)
                 return await self._pass_on(request, head, ours, _resumed(held, reading), observed)

@@ -3,6 +3,7 @@
 aiohttp's exceptions end here: everything above sees UpstreamUnavailable and UpstreamTimeout.
 """
 
+import math
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -153,10 +154,19 @@ class Upstream:
         total = self._total if deployment.timeout is None else deployment.timeout
         wait = deployment.stream_timeout if ask.streamed else None
         total = total if wait is None else max(total, wait)
-        asked = ask.body.get("timeout")
-        if isinstance(asked, int | float) and not isinstance(asked, bool) and asked > 0:
-            total = min(total, float(asked))
+        asked = asked_patience(ask.body)
+        total = total if asked is None else min(total, asked)
         return aiohttp.ClientTimeout(total=total, sock_connect=self._connect, sock_read=wait)
+
+
+def asked_patience(body: Body) -> float | None:
+    """The `timeout` of a body, in seconds, or of a form, where it is text; None where it is no time above zero."""
+    said = body.get("timeout")
+    try:
+        seconds = 0.0 if isinstance(said, bool | None) else float(said)
+    except (TypeError, ValueError):
+        return None
+    return seconds if 0 < seconds < math.inf else None
 
 
 def _asked(ask: Ask, target: Target, body: Body) -> Body:

@@ -12,7 +12,7 @@ import orjson
 
 from askonce.calls.checks import check_model, check_stream
 from askonce.calls.deltas import Fold, counted, earliest, indexed, members, once
-from askonce.calls.endpoint import Answer, Body, Compared, Malformed, Uncertain, usual
+from askonce.calls.endpoint import Answer, Body, Compared, Malformed, Uncertain, Unfinished, usual
 from askonce.calls.one_part import OnePart
 from askonce.calls.parsing import read_object, tokens
 from askonce.core.entry import JSON, SSE
@@ -20,6 +20,8 @@ from askonce.core.sse import DONE, SseParser, frame
 
 # Members that every chunk repeats. All others are sent once, with the first.
 _HEAD: Final = frozenset({"id", "object", "created", "model", "service_tier", "system_fingerprint", "choices", "usage"})
+# What DeepSeek and vLLM say where a server gave up in the middle.
+_CUT_SHORT: Final = ("insufficient_system_resource", "abort")
 _UNCLOSED: Final = (b"data: " + DONE, b"data:" + DONE)
 
 
@@ -148,6 +150,8 @@ class Chunked(OnePart):
         choices = answer.get("choices")
         if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
             raise Malformed("choices is not a list of objects")
+        if any(choice.get("finish_reason") in _CUT_SHORT for choice in choices):
+            raise Unfinished("a choice that was cut short")
         if any(choice.get("finish_reason") == "error" or choice.get("error") is not None for choice in choices):
             raise Malformed("an error in a choice")
         spoken = [self.form.speaks(choice) or choice.get("finish_reason") == "content_filter" for choice in choices]

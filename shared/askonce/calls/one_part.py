@@ -1,9 +1,17 @@
 """What most routes have in common: a request is one question, and its answer is kept whole. Knows no API."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from askonce.calls.endpoint import Answer, Body, Compared, Malformed
 from askonce.core.sse import DONE
+
+
+def marked(body: Body, mark: Any) -> Body:
+    """The body with something beside it that its key must hold, None for nothing. Whatever a client says under the same
+    name, two are alike only where marks are.
+    """
+    return {**body, "streamed": [mark, body.get("streamed")]} if mark is not None or "streamed" in body else body
 
 
 class OnePart:

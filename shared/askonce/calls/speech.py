@@ -11,7 +11,7 @@ import orjson
 
 from askonce.calls.checks import check_model
 from askonce.calls.endpoint import Answer, Body, Malformed, usual
-from askonce.calls.one_part import OnePart
+from askonce.calls.one_part import OnePart, marked
 from askonce.calls.parsing import read_object, tokens
 from askonce.core.entry import JSON, SSE, Usage
 from askonce.core.errors import bad_request
@@ -45,7 +45,7 @@ class Speech(OnePart):
         """`stream` is no member of OpenAI's: to some servers it means sound whose head says no length, to others
         events. So it is in the key here, under another name than the one that keys leave out.
         """
-        return [{**body, "streamed": body["stream"]} if body.get("stream") is not None else body]
+        return [marked(body, body.get("stream"))]
 
     def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
         """Kept to the byte, with the type that it came with."""

@@ -11,7 +11,7 @@ import orjson
 
 from askonce.calls.checks import check_model
 from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain, usual
-from askonce.calls.one_part import OnePart
+from askonce.calls.one_part import OnePart, marked
 from askonce.calls.parsing import read_object, tokens
 from askonce.core.entry import JSON, Usage
 from askonce.core.errors import bad_request
@@ -37,6 +37,8 @@ class Transcription(OnePart):
         check_model(body)
         if not isinstance(body.get("file"), str):
             raise bad_request("a file is needed", "file")
+        if not isinstance(body.get("response_format", ""), str):
+            raise bad_request("response_format must be said once", "response_format")
 
     def streamed(self, body: Body) -> bool:
         stream = body.get("stream")
@@ -47,7 +49,7 @@ class Transcription(OnePart):
         entry with the plain answer in that format.
         """
         apart = self.streamed(body) and body.get("response_format", "json") != "json"
-        return [{**body, "streamed": True} if apart else body]
+        return [marked(body, mark=True if apart else None)]
 
     def answers(self, body: Body, payload: bytes, media_type: str) -> list[Answer]:
         """Kept to the byte, with the type that it came with."""
@@ -90,7 +92,7 @@ class Transcription(OnePart):
         )
         logprobs = {"logprobs": answer["logprobs"]} if "logprobs" in answer else {}
         delta = {"type": _DELTA, "delta": answer["text"], **logprobs}
-        return frame(orjson.dumps(delta)) + frame(orjson.dumps({"type": _ENDED, **answer}))
+        return frame(orjson.dumps(delta)) + frame(orjson.dumps({**answer, "type": _ENDED}))
 
 
 def _tokens(answer: Body) -> Usage:

@@ -110,6 +110,7 @@ class SkipReason(StrEnum):
     TOO_LARGE = "too-large"
     UNCERTAIN = "uncertain-assembly"
     MALFORMED = "malformed"
+    DELETED = "deleted"  # its key was deleted, or all were, after it had been asked for
 
 
 @dataclass(frozen=True, slots=True)

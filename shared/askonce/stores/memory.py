@@ -97,6 +97,10 @@ class MemoryStore:
             self._changed(written)
             self._place(written, entry, now, asked_at)
 
+    def deleted_since(self, key: CacheKey, home: str | None, asked_at: float) -> bool:
+        """Whether this very key is known to have been deleted at that time or later, or `home` to have been flushed."""
+        return asked_at <= max(self._deletions.exactly(str(key)), self._flushes.at(key, home))
+
     def begin(self) -> int:
         """A token for `fill` and `gone`: take it before the store behind is read."""
         return self._count
