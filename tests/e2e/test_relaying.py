@@ -93,7 +93,7 @@ GO = {
 }  # fmt: skip
 STAY = {
     "Cookie": "c=MARKER", "x-litellm-api-key": THEIRS, "api-key": THEIRS, "x-api-key": THEIRS, "x-litellm-tags": "t",
-    "X-Forwarded-For": "10.0.0.1", "Forwarded": "for=10.0.0.1", "Origin": "http://a", "Referer": "http://a/b",
+    "X-Forwarded-For": "10.0.0.1", "Forwarded": "for=10.0.0.1", "Referer": "http://a/b",
     "Sec-Fetch-Site": "none", "Sec-Ch-Ua": "x", "Via": "1.1 a", "Proxy-Authorization": "Basic MARKER", "TE": "trailers",
     "Connection": "keep-alive, X-Hop", "X-Hop": "1", "Cache-Control": "no-cache", "X-Real-IP": "10.0.0.1",
 }  # fmt: skip

@@ -42,6 +42,44 @@ def test_a_web_page_is_let_in_only_by_a_key(site: str) -> None:
     Gate(None, None).admit(CIMultiDict({"Sec-Fetch-Site": "none"}))
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "let_in"),
+    [
+        ("127.0.0.1:4000", None, True),
+        ("127.0.0.1:4000", "http://127.0.0.1:4000", True),
+        ("127.0.0.1:4000", "http://127.0.0.1:3000", False),
+        ("127.0.0.1:4000", "null", False),
+        ("localhost:8080", None, True),
+        ("LOCALHOST.", None, True),
+        ("[::1]:4000", None, True),
+        ("[::1]", None, True),
+        ("192.168.1.7", None, True),
+        ("frontend:4000", None, True),
+        ("host.docker.internal:4000", None, True),
+        ("printer.local:4000", None, True),
+        ("evil.example:4000", None, False),
+        ("evil.example", "http://evil.example", False),
+        ("127.0.0.1.evil.example:4000", None, False),
+        ("localhost.evil.example", None, False),
+    ],
+)
+def test_a_name_that_anybody_could_own_may_be_a_lie_told_to_a_browser(
+    host: str, origin: str | None, let_in: bool
+) -> None:
+    sent = CIMultiDict({"Host": host, "Sec-Fetch-Site": "same-origin"})
+    if origin is not None:
+        sent["Origin"] = origin
+    if let_in:
+        Gate(None, None, local=True).admit(sent)
+    else:
+        with pytest.raises(RequestError) as refused:
+            Gate(None, None, local=True).admit(sent)
+        assert refused.value.status == 403
+    if let_in or origin is None:
+        Gate(None, None).admit(sent)
+    Gate(MASTER, None, local=True).admit(CIMultiDict({**sent, "Authorization": f"Bearer {MASTER}"}))
+
+
 @pytest.mark.parametrize("right", ["Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}", "Bearer {}  "])
 def test_the_master_key_is_let_in(right: str) -> None:
     gate = Gate(MASTER, None)

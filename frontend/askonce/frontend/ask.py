@@ -21,7 +21,7 @@ WITH_CREDENTIAL: Final = ("OpenAI-Organization", "OpenAI-Project")
 _UNREADABLE: Final = (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, ConnectionError)
 # What aiohttp's parser of forms raises for a wrong boundary, charset, coding or head of a part.
 _BROKEN_FORM: Final = (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError)
-_BODY_SECONDS: Final = 300.0  # for a whole request: who sends a byte a minute holds a connection for ever
+BODY_SECONDS: Final = 300.0  # for a whole request: who sends a byte a minute holds a connection for ever
 _DEEPEST: Final = 254  # levels that orjson writes; it reads more
 # What the routes' `headers` name. They are lists (RFC 9110 5.3): several lines of a name are one.
 _LISTS: Final = ("OpenAI-Beta", "anthropic-version", "anthropic-beta")
@@ -67,12 +67,22 @@ async def read_body(request: web.BaseRequest) -> bytes:
     try:
         if request.content.is_eof():  # as nearly always: it came with the head
             return await request.read()
-        async with asyncio.timeout(_BODY_SECONDS):
-            return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read_on(request)
     except TimeoutError:
-        raise RequestError(408, f"The body did not arrive within {_BODY_SECONDS:.0f} s.", param="body") from None
+        raise RequestError(408, f"The body did not arrive within {BODY_SECONDS:.0f} s.", param="body") from None
     except _UNREADABLE as error:
         raise _unreadable(request, error) from None
+
+
+async def _read_on(request: web.BaseRequest) -> bytes:
+    """In the pieces that come: `request.read` would unpack a packed body in pieces as large as the limit."""
+    body = bytearray()
+    while piece := await request.content.readany():
+        body += piece
+        if len(body) > request.client_max_size:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
+    return bytes(body)
 
 
 async def read_ask(request: web.BaseRequest, endpoint: Endpoint, data: bytes | None, named: str | None) -> Ask:
@@ -115,10 +125,10 @@ async def _receive_form(request: web.BaseRequest) -> MultiMapping[Any]:
         raise bad_request("This route takes multipart/form-data.", "file")
     await go_on(request)
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(BODY_SECONDS):
             return await request.post()
     except TimeoutError:
-        raise RequestError(408, f"The body did not arrive within {_BODY_SECONDS:.0f} s.", param="body") from None
+        raise RequestError(408, f"The body did not arrive within {BODY_SECONDS:.0f} s.", param="body") from None
     except _UNREADABLE as error:
         raise _unreadable(request, error) from None
     except _BROKEN_FORM:

@@ -12,6 +12,11 @@ from askonce.core.errors import RequestError
 KEY_HEADERS: Final = ("x-litellm-api-key", "api-key", "x-api-key")
 
 
+_USUAL: Final = frozenset({None, "localhost:4000", "127.0.0.1:4000"})
+# RFC 6761, RFC 6762, RFC 8375, and the name that ICANN keeps for private use.
+_NOBODYS: Final = (".localhost", ".local", ".test", ".internal", ".home.arpa")
+
+
 class Credential(NamedTuple):
     """What a client shows to be let in. `bearer` tells that it stood in `Authorization`."""
 
@@ -22,16 +27,20 @@ class Credential(NamedTuple):
 class Gate:
     """Lets requests in by the master key, or everybody where none is set."""
 
-    def __init__(self, master_key: str | None, scope: Scope | None) -> None:
+    def __init__(self, master_key: str | None, scope: Scope | None, *, local: bool = False) -> None:
+        """`local`: only this machine reaches the port."""
         self._expected = None if master_key is None else _bytes(master_key)
         self._scope = scope
+        self._local = local
 
     def admit(self, headers: Mapping[str, str]) -> None:
         """Raises RequestError (401, or 403 for a web page's request where no key is set)."""
         if self._expected is None:
             # Without a key, whoever reaches the port is let in: a web page in the operator's browser must not.
-            if headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+            if _from_another_site(headers):
                 raise RequestError(403, "Requests from other web sites need a master key.", "auth_error")
+            if self._local and headers.get("Host") not in _USUAL and not _private(headers.get("Host", "")):
+                raise RequestError(403, "Without a master key no public name of a host is answered to.", "auth_error")
             return
         given = credential(headers)
         if given is None:
@@ -66,6 +75,25 @@ def credential(headers: Mapping[str, str]) -> Credential | None:
         return Credential(given, bearer=True)
     given = next((found for name in others if (found := headers.get(name, "").strip())), "")
     return Credential(given, bearer=False) if given else None
+
+
+def _from_another_site(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says so: by the Fetch Metadata headers, or by Origin."""
+    if headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+        return True
+    origin = headers.get("Origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("Host")
+
+
+def _private(host: str) -> bool:
+    """Whether this name of a host, with or without a port, is an address, or one that nobody can register. To a host
+    whose name a browser was lied to about (DNS rebinding) all is one site.
+    """
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    name = name.lower().rstrip(".")
+    if "." not in name or name.startswith("[") or name.replace(".", "").isdigit():
+        return True
+    return name.endswith(_NOBODYS)
 
 
 def _bytes(text: str) -> bytes:

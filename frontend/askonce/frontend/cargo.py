@@ -12,7 +12,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from askonce.core.errors import RequestError, UpstreamUnavailable, bad_request
-from askonce.frontend.ask import go_on, read_body
+from askonce.frontend.ask import BODY_SECONDS, go_on, read_body
 from askonce.frontend.forms import FirstFields, first_fields
 
 IDLE_SECONDS: Final = 60.0  # that a client may send nothing while the provider waits, as nginx's client_body_timeout
@@ -85,8 +85,13 @@ class Flowing:
         form = first_fields(self._request.headers.get(hdrs.CONTENT_TYPE, ""))
         if form is None:
             return
-        while (chunk := await self._read()) and form.feed(chunk):
-            pass
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while (chunk := await self._read()) and form.feed(chunk):
+                    pass
+        except TimeoutError:
+            said = f"The first fields of the form did not arrive within {BODY_SECONDS:.0f} s."
+            raise RequestError(408, said, param="body") from None
         self._form, self._first, self.model = form, bytes(form.head), form.model
 
     def rename(self, asked: str | None, there: str, *, insist: bool) -> None:  # noqa: ARG002 - a form without is one

@@ -12,10 +12,10 @@ from askonce.config.settings import Alias, Deployment
 from askonce.core.errors import RequestError, bad_request
 from askonce.core.key import Json
 from askonce.frontend.dialects import unserved
+from askonce.frontend.paths import astray
 
 _REMEMBERED = 1024  # names that clients made up under a wildcard; more are worked out again each time
 _LONGEST = 256  # characters of such a name and its path
-_NO_NAMES = frozenset({"", ".", ".."})  # in Azure's paths they would lead out of their place
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Deployments:
         if not usable:
             raise bad_request(f"The model `{model[:200]}` cannot be served: {unserved(found[0], path)}.", "model")
         targets = tuple(Target(one, filled(one.model, one.pattern, name, f"{one.provider}/")) for one in usable)
-        if any(target.model in _NO_NAMES for target in targets):
+        if any(not target.model or astray(target.model) for target in targets):
             raise bad_request("This is no name of a model.", "model")
         # Their order says nothing, and two that differ in their keys only are one.
         identities = {orjson.dumps(_identity(target), option=orjson.OPT_SORT_KEYS) for target in targets}

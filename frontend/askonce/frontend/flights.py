@@ -131,7 +131,7 @@ class Flights:
                 first_byte = self._metrics.histogram("askonce_upstream_first_byte_seconds", endpoint.name)
                 first_byte.observe(self._clock() - started)
             # The client may ask again once it sees the end, so the answer is kept before the end is passed on.
-            if end.is_in(chunk) and not recording.overflown:
+            if not recording.overflown and end.is_in(chunk):
                 await self._keep(flight, recording.whole() + chunk, at_end=False)
             recording.append(chunk)
             if not await recording.room():

@@ -41,12 +41,14 @@ def onward_headers(request: web.BaseRequest, target: Target, there: Way, *, thei
     held_back = _HELD_BACK.union(name.strip() for name in named.split(","))
     if theirs:
         held_back = held_back.difference(name.lower() for name in WITH_CREDENTIAL)
+    if len(request.headers.getall(hdrs.CONTENT_ENCODING, ())) > 1:
+        raise bad_request("A body that is packed more than once is not passed on.", hdrs.CONTENT_ENCODING)
     if request.headers.get(hdrs.CONTENT_ENCODING, "").lower() in DECODED:
         held_back = held_back.union({"content-encoding"})
     headers = CIMultiDict[str]()
     for name, value in request.headers.items():
         if name.lower() not in held_back and not name.lower().startswith(_HELD_BACK_KINDS):
-            headers.add(name, _text(name, value))
+            headers.add(name, text(name, value))
     said = CIMultiDict({name: value for name, value in there.headers.items() if name not in headers})
     said.extend(headers)
     if target.deployment.organization is not None:
@@ -64,7 +66,8 @@ def onward_url(there: Way, query: str, asked: str | None, model: str) -> URL:
     stay(parts.path)
     own = parts.query.split("&") if parts.query else []
     taken = {one.partition("=")[0] for one in own} | {_OF_AZURE}
-    theirs = [_renamed(one, asked, model) for one in query.split("&") if one.partition("=")[0] not in taken]
+    said = (one for one in query.split("&") if unquote_plus(one.partition("=")[0]) not in taken)
+    theirs = [_renamed(one, asked, model) for one in said]
     whole = "&".join((*own, *theirs)) if query else parts.query
     return URL(f"{url.with_path(_ascii(parts.path), encoded=True)}{whole and '?'}{_ascii(whole)}", encoded=True)
 
@@ -79,7 +82,7 @@ def _ascii(text: str) -> str:
     return quote(text.encode(errors="surrogateescape"), safe="".join(map(chr, range(0x21, 0x7F))))
 
 
-def _text(name: str, value: str) -> str:
+def text(name: str, value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:

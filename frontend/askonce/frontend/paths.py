@@ -62,8 +62,13 @@ def aim(raw: str) -> Aim | None:
 
 def stay(raw: str) -> None:
     """Raises RequestError (400) for a path that some server might take for one outside of where it stands."""
-    if "\\" in raw or _DOTS.search(unquote(raw)):
+    if "\\" in raw or astray(unquote(raw)):
         raise bad_request("The path has dot segments or backslashes.")
+
+
+def astray(text: str) -> bool:
+    """Whether some server might take what this stands in for a path that leads out of its place."""
+    return _DOTS.search(text) is not None
 
 
 def _named(raw: str) -> Aim | None:

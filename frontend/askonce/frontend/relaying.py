@@ -24,7 +24,7 @@ from askonce.frontend.cargo import Cargo, take
 from askonce.frontend.deployments import Deployments, Target
 from askonce.frontend.dialects import Way, unserved, way
 from askonce.frontend.observe import PASSED_THROUGH, Observed, Observer, Result
-from askonce.frontend.onward import onward_headers, onward_url
+from askonce.frontend.onward import onward_headers, onward_url, text
 from askonce.frontend.paths import Aim
 from askonce.frontend.reply import CACHE_NAME
 from askonce.frontend.upstream import Upstream, UpstreamAnswer
@@ -121,6 +121,8 @@ class Relay:
         """The way there, and whether it is the client's own credential that goes along."""
         theirs = target.deployment.api_key is None and not self._gate.closed
         own = credential(request.headers) if theirs else None
+        if own is not None:
+            text("Authorization", own.value)
         return way(target.deployment, target.model, aim.path, own), theirs
 
     async def _exchange(

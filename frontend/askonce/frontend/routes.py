@@ -18,6 +18,9 @@ from askonce.frontend.paths import Aim, aim
 # As nginx's default. aiohttp's own is an hour, and holds for connections too that never ask anything.
 _KEEPALIVE_SECONDS: Final = 75.0
 
+# That a refused body is read on, so that its client reads the refusal. A packed one is unpacked for as long.
+_LINGERING_SECONDS: Final = 1.0
+
 _PASSED_ON: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -72,7 +75,11 @@ class Routes:
 
     def server(self) -> web.Server:
         return web.Server(
-            self.answer, request_factory=self._request, access_log=None, keepalive_timeout=_KEEPALIVE_SECONDS
+            self.answer,
+            request_factory=self._request,
+            access_log=None,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            lingering_time=_LINGERING_SECONDS,
         )
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:

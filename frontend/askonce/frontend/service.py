@@ -40,6 +40,7 @@ from askonce.stores.tier import Tiered
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _WARM_WITHIN = 2.0
 _LATE = "no answer in time"
 _LEAST = 0.1  # seconds for answers to end in, once requests took all the time there was
@@ -103,7 +104,8 @@ class Frontend:
         at_close(self._upstream.close)
         rules = self._rules()
         deployments = Deployments([one for one in settings.deployments if one.for_clients], settings.aliases)
-        gate = Gate(_secret(settings), self._proxy.cache_scope)
+        local = self._proxy.host in _LOOPBACK
+        gate = Gate(_secret(settings), self._proxy.cache_scope, local=local)
         placing = Placing(deployments, gate, Keys(settings.cache.namespace), rules)
         meaning, queue = await self._open_meaning(placing, at_close)
         self._flights = self._make_flights(rules, queue)

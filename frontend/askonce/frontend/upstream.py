@@ -5,6 +5,7 @@ aiohttp's exceptions end here: everything above sees UpstreamUnavailable and Ups
 
 import math
 import os
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -51,6 +52,9 @@ _NOT_PASSED_ON: Final = frozenset(
 )
 
 
+_UNSENDABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: no part of a header's value
+
+
 def forwarded_headers(ask: Ask, *, own_credential: bool) -> dict[str, str]:
     """The client's headers that go upstream, names in lower case: part of the key."""
     names = ask.endpoint.headers + WITH_CREDENTIAL if own_credential else ask.endpoint.headers
@@ -66,7 +70,8 @@ class UpstreamAnswer:
         # RFC 9110 7.6.1: what Connection names is for this hop only
         named = ",".join(response.headers.getall(hdrs.CONNECTION, ())).lower()
         dropped = _NOT_PASSED_ON.union(name.strip() for name in named.split(","))
-        self.headers = [(n, v) for n, v in response.headers.items() if n.lower() not in dropped]
+        found = ((name, value) for name, value in response.headers.items() if name.lower() not in dropped)
+        self.headers = [(name, value) for name, value in found if not _UNSENDABLE.search(value)]
         self.media_type = _media_type(response)
         self.length = response.content_length if "Content-Encoding" not in response.headers else None
         self.framed = self.length is not None or hdrs.TRANSFER_ENCODING in response.headers
@@ -142,6 +147,8 @@ class Upstream:
                 allow_redirects=False,
             )
         try:
+            if response.status < 200:
+                raise UpstreamUnavailable(f"the provider answered with status {response.status}")
             yield UpstreamAnswer(response)
         finally:
             response.close() if not response.content.at_eof() else response.release()

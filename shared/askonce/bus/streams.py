@@ -121,7 +121,9 @@ def _streams(settings: ProxySettings) -> tuple[StreamConfig, StreamConfig, Strea
         max_bytes=max(_LEAST_DEAD_BYTES, settings.queue_bytes // 4),
         duplicate_window=_DUPLICATES,
     )
-    tombstones = StreamConfig(  # as `nats kv add` makes them, so that its tools work
+    # As `nats kv add` makes them, so that its tools work, but without roll-ups: one message of one frontend must not
+    # take away what all have deleted.
+    tombstones = StreamConfig(
         name=names.TOMBSTONE_STREAM,
         description="Deleted keys and flushed namespaces, and when that was.",
         subjects=[f"$KV.{names.TOMBSTONES}.>"],
@@ -132,7 +134,6 @@ def _streams(settings: ProxySettings) -> tuple[StreamConfig, StreamConfig, Strea
         max_age=settings.tombstone_age + TOMBSTONE_MARGIN,
         max_msgs_per_subject=1,
         duplicate_window=_DUPLICATES,
-        allow_rollup_hdrs=True,
         deny_delete=True,
         allow_direct=True,
     )

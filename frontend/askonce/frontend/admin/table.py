@@ -68,7 +68,7 @@ class Admin:
         models = Models(self.deployments, self.listed)
 
         async def answer(request: web.BaseRequest, aim: Aim) -> web.StreamResponse:
-            asked = request.method in _LOOKS and aim.path.startswith(_ONE_MODEL)
+            asked = request.method in _LOOKS and aim.path.startswith(_ONE_MODEL) and aim.path != _ONE_MODEL
             if not asked or aim.anthropic or aim.named is not None:
                 return await relay(request, aim)
             name = unquote(aim.path.removeprefix(_ONE_MODEL))
