@@ -115,11 +115,12 @@ async def test_a_flush_that_is_not_confirmed_is_no_success(scene: Scene) -> None
         assert await eventually(flushed)
 
 
-async def test_where_caching_is_off_there_is_nothing_to_flush(scene: Scene) -> None:
+async def test_where_caching_is_off_there_is_nothing_to_flush_or_delete(scene: Scene) -> None:
     async with scene.proxy(scene.text(None)) as client:
-        answer = await client.send("POST", "/cache/flushall")
-        assert (answer.status, answer.error["type"]) == (503, "cache_flush_error")
-        assert "Cache not initialized. litellm.cache is None" in answer.error["message"]
+        for path, kind in (("flushall", "cache_flush_error"), ("delete", "cache_delete_error")):
+            answer = await client.send("POST", f"/cache/{path}", json={"keys": ["key"]})
+            assert (answer.status, answer.error["type"]) == (503, kind)
+            assert "Cache not initialized. litellm.cache is None" in answer.error["message"]
 
 
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", ""])

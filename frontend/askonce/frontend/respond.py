@@ -125,8 +125,7 @@ def upstream_failure(error: UpstreamError, cache_status: str, shape: Shape) -> w
 
 
 def broken(shape: Shape = as_openai) -> web.Response:
-    said = "The proxy failed to answer; its log says why."
-    return failure(500, said, "server_error", headers={"Cache-Status": f"{CACHE_NAME}; detail=failed"}, shape=shape)
+    return failure(500, "The proxy failed to answer; its log says why.", "server_error", shape=shape)
 
 
 def failure(  # noqa: PLR0913 - an error has as many members

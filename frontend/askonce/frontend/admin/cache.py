@@ -35,6 +35,7 @@ class Cache:
 
     async def delete(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers once the store has done it. Unknown keys, and words that are no keys, are no error."""
+        self._check_on("cache_delete_error")
         keys = _read_keys(read_json(await read_body(request)), self.cache.namespace)
         at = self.clock()
         if keys:
@@ -50,8 +51,7 @@ class Cache:
 
     async def flush(self, _request: web.BaseRequest) -> web.StreamResponse:
         """Answers once no frontend serves what there was. Of Redis and the others, what other namespaces have stays."""
-        if not self.cache.enabled:
-            raise RequestError(503, _service_unhealthy(f"503: {OFF}"), "cache_flush_error")
+        self._check_on("cache_flush_error")
         at = self.clock()
         self.memory.flush(Flushed(self.cache.namespace, at))
         try:
@@ -59,6 +59,11 @@ class Cache:
         except BusUnavailable:
             raise RequestError(503, "The flush was not confirmed; send it again.", "cache_flush_error") from None
         return respond.json_response({"status": "success"})
+
+    def _check_on(self, kind: str) -> None:
+        """Raises RequestError (503): where caching is off nothing can be removed, and nobody says that it was."""
+        if not self.cache.enabled:
+            raise RequestError(503, _service_unhealthy(f"503: {OFF}"), kind)
 
     async def server(self, _request: web.BaseRequest) -> web.StreamResponse:
         """What Redis tells of itself. What goes wrong has LiteLLM's shape: who watches it reads `detail`."""
