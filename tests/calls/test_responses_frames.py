@@ -150,6 +150,22 @@ def test_reasoning_is_told_in_openais_order():
     ]
 
 
+def test_what_a_tool_is_given_is_told_in_openais_order():
+    for name, kind in (("a custom call", "custom_tool_call_input"), ("calls", "function_call_arguments")):
+        kinds = [event["type"].removeprefix("response.") for event in framed(ANSWERS[name])]
+        assert kinds[2:6] == ["output_item.added", f"{kind}.delta", f"{kind}.done", "output_item.done"]
+
+
+@quick
+@given(spoken)
+def test_what_has_only_begun_is_empty(one):
+    for event in framed(one):
+        if event["type"].endswith(".added"):
+            begun = event.get("item") or event.get("part") or {}
+            filled = {"arguments", "input", "content", "summary", "text", "refusal", "logprobs", "annotations"}
+            assert not [name for name in filled if begun.get(name)]
+
+
 def test_an_item_is_in_progress_until_it_is_done():
     for name in ("calls", "a search", "text"):
         events = framed(ANSWERS[name])

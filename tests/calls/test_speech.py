@@ -210,6 +210,7 @@ def test_a_stream_without_sound_is_nothing_to_keep():
         sse(delta(), {"error": {"message": "no"}}, ended(), done=False),
         sse(delta(), {"type": "error", "message": "no"}, ended(), done=False),
         sse(delta(), done=False) + b"event: error\ndata: no\n\n" + sse(ended(), done=False),
+        sse(delta(), done=False) + b'event: error\ndata: {"message":"no"}\n\n' + sse(ended(), done=False),
         sse(delta(), done=False) + b"data: not json\n\n" + sse(ended(), done=False),
         STREAM + b"data: {",
     ],

@@ -5,7 +5,7 @@ entry.
 import pytest
 
 from askonce.config.describe import describe
-from askonce.config.models import answering
+from askonce.config.names import Names
 from askonce.config.notes import ConfigErrors
 from askonce.config.patterns import by_meaning, filled, stars
 from askonce.config.settings import Alias
@@ -93,8 +93,8 @@ def test_what_says_more_comes_first():
         ("abcd", "ab*cd"),
         ("nobody", "*"),
     ):
-        assert [one.pattern for one in answering(name, found)] == [pattern], name
-    assert answering("claude", [deployment("gpt-*"), deployment("gpt")]) == []
+        assert [one.pattern for one in Names(found).answering(name)] == [pattern], name
+    assert Names([deployment("gpt-*"), deployment("gpt")]).answering("claude") == []
 
 
 # -- every provider ----------------------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ def test_a_providers_model_that_the_list_does_not_have(read, name, environ, expe
     ("name", "why"),
     [
         ("bedrock/amazon.titan-embed-text-v2:0", "provider bedrock is not built yet"),
-        ("cohere/embed-english-v3.0", "provider cohere serves /rerank only"),
+        ("cohere/embed-english-v3.0", "provider cohere serves /rerank only, not /embeddings"),
     ],
 )
 def test_a_model_of_a_provider_that_is_not_built_or_has_no_vectors(read, name, why):

@@ -12,6 +12,7 @@ import pytest_asyncio
 import redis
 
 from askonce.config.load import load
+from askonce.config.settings import Settings
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from askonce.toy.provider import Toy
@@ -75,11 +76,17 @@ class Scene:
 
 @asynccontextmanager
 async def writing(folder: Path, text: str, nats: NatsServer, **env: str) -> AsyncIterator[None]:
-    """A writer in the test's own process."""
+    """A writer with this config.yaml, in the test's own process."""
     home = folder / f"writer-{time.monotonic_ns()}"
     home.mkdir(parents=True)
     (home / "config.yaml").write_text(text)
-    writer = WriterService(load(home / "config.yaml", env, cwd=home), name="w", metrics=Metrics(), log=Log("writer"))
+    async with writing_as(load(home / "config.yaml", env, cwd=home), nats):
+        yield
+
+
+@asynccontextmanager
+async def writing_as(settings: Settings, nats: NatsServer) -> AsyncIterator[None]:
+    writer = WriterService(settings, name="w", metrics=Metrics(), log=Log("writer"))
     await writer.open(nats.url)
     stop = asyncio.Event()
     running = asyncio.create_task(writer.run(stop))

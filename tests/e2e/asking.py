@@ -1,4 +1,4 @@
-"""A client for tests: one short way to ask each of the four routes, and what came back, taken apart."""
+"""A client for tests: one short way to ask each of the cached routes, and what came back, taken apart."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,13 +12,23 @@ from askonce.core.key import CacheKey
 from askonce.core.sse import DONE, SseParser
 from tests.e2e.fields import Item, Token, read_list
 
-CALL_TYPES = ("completion", "text_completion", "embedding", "transcription")
 PATHS = {
     "completion": "/chat/completions",
     "text_completion": "/completions",
     "embedding": "/embeddings",
     "transcription": "/audio/transcriptions",
 }
+CALL_TYPES = tuple(PATHS)
+"""The routes whose answers are all JSON, and whose errors have OpenAI's shape."""
+EVERY_PATH = PATHS | {
+    "responses": "/responses",
+    "anthropic_messages": "/messages",
+    "rerank": "/rerank",
+    "speech": "/audio/speech",
+}
+EVERY_TYPE = tuple(EVERY_PATH)
+OF_JSON = tuple(name for name in EVERY_TYPE if name != "transcription")
+"""The routes that take JSON and no form."""
 COUNTED = tuple(f"/v1{path}" for path in PATHS.values())
 
 
@@ -31,6 +41,11 @@ class Answer:
     @property
     def json(self) -> Any:
         return orjson.loads(self.body)
+
+    @property
+    def said(self) -> Any:
+        """What it says, however the JSON is written; of sound, its bytes."""
+        return self.json if self.headers["Content-Type"].startswith("application/json") else self.body
 
     @property
     def error(self) -> dict[str, Any]:
@@ -106,7 +121,7 @@ class Client:
         }
         if cache is not None:
             more["cache"] = cache
-        path = f"/v1{PATHS[call_type]}"
+        path = f"/v1{EVERY_PATH[call_type]}"
         if call_type == "transcription":
             return await self.send("POST", path, data=form(text, **more), headers=headers)
         return await self.send("POST", path, json=body(call_type, text, **more), headers=headers)
@@ -126,10 +141,15 @@ class Client:
 
 
 def body(call_type: str, text: str, **more: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": text}]
     questions: dict[str, dict[str, Any]] = {
-        "completion": {"messages": [{"role": "user", "content": text}]},
+        "completion": {"messages": messages},
         "text_completion": {"prompt": text},
         "embedding": {"input": text},
+        "responses": {"input": text},
+        "anthropic_messages": {"messages": messages, "max_tokens": 64},
+        "rerank": {"query": text, "documents": ["nobody", text]},
+        "speech": {"input": text, "voice": "alloy"},
     }
     said = questions[call_type]
     return {"model": "toy", **said, **more}

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from askonce.toy.provider import Toy
-from tests.e2e.asking import CALL_TYPES, Client
+from tests.e2e import messages
+from tests.e2e.asking import EVERY_TYPE, Answer, Client
 from tests.e2e.solo import solo
 from tests.e2e.stack import config, toy_provider
 from tests.servers import NatsServer
@@ -17,7 +19,8 @@ CACHES = {
     "plain": "{type: local}",
     "opt_in": "{type: local, mode: default_off}",
     "none": "{type: local, supported_call_types: []}",
-    "some": "{type: local, supported_call_types: [acompletion, embedding]}",
+    "some": "{type: local, supported_call_types: [acompletion, embedding, aresponses, speech]}",
+    "others": "{type: local, supported_call_types: [atext_completion, transcription, anthropic_messages, arerank]}",
     "team": "{type: local, namespace: team}",
     "brief": "{type: local, ttl: 0}",
 }
@@ -56,4 +59,9 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         nats.stop()
 
 
-every_route = pytest.mark.parametrize("call_type", CALL_TYPES)
+every_route = pytest.mark.parametrize("call_type", EVERY_TYPE)
+
+
+def error(call_type: str, answer: Answer) -> dict[str, Any]:
+    """An error of the proxy's own, which has the shape of the route's API."""
+    return messages.error(answer) if call_type == "anthropic_messages" else answer.error

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from askonce.config.load import load
+from askonce.config.settings import Settings
 from askonce.frontend.service import Address, Frontend
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
@@ -21,7 +22,13 @@ async def solo(folder: Path, text: str, nats: NatsServer, **env: str) -> AsyncIt
     home = folder / f"solo-{time.monotonic_ns()}"
     home.mkdir(parents=True)
     (home / "config.yaml").write_text(text)
-    settings = load(home / "config.yaml", env, cwd=home)
+    async with fronting(load(home / "config.yaml", env, cwd=home), nats) as client:
+        yield client
+
+
+@asynccontextmanager
+async def fronting(settings: Settings, nats: NatsServer) -> AsyncIterator[Client]:
+    """A client of a frontend with these settings, whose memory is empty."""
     frontend = Frontend(settings, name="solo", version="test", metrics=Metrics(), log=Log("solo"))
     await frontend.open(nats.url)
     port = free_port()

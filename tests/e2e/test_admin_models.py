@@ -127,7 +127,7 @@ async def test_models_are_listed_and_found_one_by_one_whatever_slashes_they_have
         for name in ("gpt-4o", "org/with/slashes", "short", "open/any/thing"):
             assert (await sdk.models.retrieve(name)).id == name
         for name in ("nobody", "unbuilt"):
-            with pytest.raises(openai.NotFoundError, match=f"The model '{name}' does not exist") as raised:
+            with pytest.raises(openai.NotFoundError, match=f"The model `{name}` does not exist") as raised:
                 await sdk.models.retrieve(name)
             assert (raised.value.code, raised.value.param) == ("model_not_found", "model")
     looked = models.looked

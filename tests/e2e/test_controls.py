@@ -1,4 +1,4 @@
-"""What requests can say about caching, on all four routes, and what a config says of it."""
+"""What requests can say about caching, on every cached route, and what a config says of it."""
 
 import asyncio
 from typing import Any
@@ -6,13 +6,18 @@ from typing import Any
 import orjson
 import pytest
 
+from askonce.calls import table
 from tests.e2e import controls
-from tests.e2e.asking import CALL_TYPES, PATHS, body, form
-from tests.e2e.controls import Scene, every_route
+from tests.e2e.asking import EVERY_PATH, EVERY_TYPE, body, form
+from tests.e2e.controls import Scene, error, every_route
 from tests.e2e.stack import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 scene = controls.scene
+
+
+async def test_every_cached_route_is_asked() -> None:
+    assert set(EVERY_TYPE) == table.CALL_TYPES
 
 
 @every_route
@@ -26,22 +31,23 @@ async def test_a_second_ask_is_a_hit_and_says_so(scene: Scene, call_type: str) -
     assert second.cache == {"hit": True, "ttl": second.cache["ttl"], "key": first.cache["key"], "detail": "memory"}
     assert 0 < second.cache["ttl"] <= 600
     assert scene.asked == asked
-    assert second.json == first.json
+    assert second.said == first.said
 
 
 @every_route
 async def test_the_routes_are_served_with_and_without_v1(scene: Scene, call_type: str) -> None:
     with_v1 = await scene.plain.ask(call_type, "by both names")
     said = form("by both names") if call_type == "transcription" else orjson.dumps(body(call_type, "by both names"))
-    without = await scene.plain.send("POST", PATHS[call_type], data=said)
+    without = await scene.plain.send("POST", EVERY_PATH[call_type], data=said)
     assert without.hit
-    assert without.json == with_v1.json
+    assert without.said == with_v1.said
 
 
 @every_route
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 async def test_a_ttl_of_zero_keeps_nothing(scene: Scene, call_type: str, stream: bool) -> None:
-    more: dict[str, Any] = {"stream": True} if stream else {}
+    streamed: dict[str, Any] = {"stream_format": "sse"} if call_type == "speech" else {"stream": True}
+    more = streamed if stream else {}
     answer = await scene.plain.ask(call_type, f"ttl zero {stream}", {"ttl": 0}, **more)
     assert answer.status == 200
     assert not answer.stored
@@ -50,16 +56,16 @@ async def test_a_ttl_of_zero_keeps_nothing(scene: Scene, call_type: str, stream:
 
 
 async def test_an_entry_ends_with_its_ttl(scene: Scene) -> None:
-    for call_type in CALL_TYPES:
+    for call_type in EVERY_TYPE:
         answer = await scene.plain.ask(call_type, "soon over", {"ttl": 1})
         assert answer.cache["ttl"] == 1
         assert (await scene.plain.ask(call_type, "not soon over", {"ttl": 3600.5})).cache["ttl"] == 3600
 
     async def over() -> bool:
-        return not any([await scene.plain.hits(call_type, "soon over") for call_type in CALL_TYPES])
+        return not any([await scene.plain.hits(call_type, "soon over") for call_type in EVERY_TYPE])
 
     assert await eventually(over)
-    assert all([await scene.plain.hits(call_type, "not soon over") for call_type in CALL_TYPES])
+    assert all([await scene.plain.hits(call_type, "not soon over") for call_type in EVERY_TYPE])
 
 
 @every_route
@@ -74,13 +80,25 @@ async def test_an_age_of_zero_accepts_nothing_and_a_larger_one_what_is_younger(
 
 
 @every_route
-async def test_max_age_in_the_header_is_the_same(scene: Scene, call_type: str) -> None:
-    await scene.plain.ask(call_type, "aged by header")
-    young = await scene.plain.ask(call_type, "aged by header", header_cache_control="max-age=3600")
+@pytest.mark.parametrize("name", ["max-age", "s-maxage", "s-max-age"])
+async def test_an_age_in_the_header_is_the_same(scene: Scene, call_type: str, name: str) -> None:
+    text = f"aged by header {name}"
+    await scene.plain.ask(call_type, text)
+    young = await scene.plain.ask(call_type, text, header_cache_control=f"{name}=3600")
     assert young.hit
-    old = await scene.plain.ask(call_type, "aged by header", header_cache_control="max-age=0")
+    old = await scene.plain.ask(call_type, text, header_cache_control=f"{name}=0")
     assert not old.hit
     assert old.stored, "what was asked anew is kept"
+
+
+@every_route
+async def test_a_ttl_in_the_header_is_the_same(scene: Scene, call_type: str) -> None:
+    kept = await scene.plain.ask(call_type, "ttl by header", header_cache_control="ttl=60")
+    assert kept.cache["ttl"] == 60
+    assert await scene.plain.hits(call_type, "ttl by header")
+    answer = await scene.plain.ask(call_type, "ttl of zero by header", header_cache_control="ttl=0")
+    assert answer.cache["detail"] == "ttl-zero"
+    assert not await scene.plain.hits(call_type, "ttl of zero by header")
 
 
 async def test_what_was_young_enough_gets_too_old(scene: Scene) -> None:
@@ -107,7 +125,7 @@ async def test_no_cache_asks_anew_and_keeps_the_answer(scene: Scene, call_type: 
     assert fresh.cache["detail"] == "no-cache"
     again = await scene.plain.ask(call_type, text)
     assert again.hit
-    assert again.json == fresh.json, "the newer answer took the place of the older"
+    assert again.said == fresh.said, "the newer answer took the place of the older"
 
 
 @every_route
@@ -138,7 +156,7 @@ async def test_only_if_cached_asks_nobody(scene: Scene, call_type: str) -> None:
     asked = scene.asked
     answer = await scene.plain.ask(call_type, "only if cached", header_cache_control="only-if-cached")
     assert answer.status == 504
-    assert answer.error["type"] == "not_cached"
+    assert error(call_type, answer)["type"] == ("api_error" if call_type == "anthropic_messages" else "not_cached")
     assert scene.asked == asked
     await scene.plain.ask(call_type, "only if cached")
     assert (await scene.plain.ask(call_type, "only if cached", header_cache_control="Only-If-Cached")).hit
@@ -155,6 +173,14 @@ async def test_a_namespace_is_a_cache_of_its_own(scene: Scene, call_type: str) -
     assert again.key.namespace == "a:b.c_d-E9"
     assert again.key.digest != outside.key.digest
     assert not await scene.plain.hits(call_type, "spaced", cache={"namespace": "a:b"})
+
+
+@every_route
+async def test_a_namespace_in_the_header_is_the_same(scene: Scene, call_type: str) -> None:
+    inside = await scene.plain.ask(call_type, "spaced by header", {"ttl": 60}, header_cache_control="namespace=a:b")
+    assert inside.key.namespace == "a:b"
+    assert await scene.plain.hits(call_type, "spaced by header", cache={"namespace": "a:b"})
+    assert not await scene.plain.hits(call_type, "spaced by header")
 
 
 @every_route
@@ -189,8 +215,18 @@ async def test_under_default_off_only_who_asks_for_the_cache_gets_it(scene: Scen
 
 
 @every_route
+async def test_under_default_off_the_header_asks_for_the_cache_too(scene: Scene, call_type: str) -> None:
+    client = scene.clients["opt_in"]
+    assert (await client.ask(call_type, "opted by header", header_cache_control="use-cache")).stored
+    assert (await client.ask(call_type, "opted by header", {"ttl": 60}, header_cache_control="use-cache")).hit
+    refused = await client.ask(call_type, "opted by header", {"use-cache": False}, header_cache_control="use-cache")
+    assert refused.cache["detail"] == "not-asked-for"
+
+
+@every_route
 async def test_caching_may_be_on_for_some_routes_or_for_none(scene: Scene, call_type: str) -> None:
-    for name, on in (("some", ("completion", "embedding")), ("none", ()), ("off", ())):
+    some = {"completion", "embedding", "responses", "speech"}
+    for name, on in (("some", some), ("others", set(EVERY_TYPE) - some), ("none", set()), ("off", set())):
         client = scene.clients[name]
         await client.ask(call_type, f"routes {name}")
         answer = await client.ask(call_type, f"routes {name}")
@@ -212,7 +248,7 @@ async def test_askers_at_the_same_time_are_one_question(scene: Scene, call_type:
     asked = scene.asked
     answers = await asyncio.gather(*(scene.plain.ask(call_type, "all at once") for _ in range(8)))
     assert scene.asked == asked + 1
-    assert all(answer.json == answers[0].json for answer in answers)
+    assert all(answer.said == answers[0].said for answer in answers)
     if call_type in {"completion", "text_completion"}:
         both = [scene.plain.ask(call_type, "in both forms", stream=number % 2 == 0) for number in range(6)]
         assert all(answer.status == 200 for answer in await asyncio.gather(*both))

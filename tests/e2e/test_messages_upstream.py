@@ -81,7 +81,7 @@ NOT_KEPT: dict[str, tuple[dict[str, Any], str]] = {
     "an error with status 200": (FAILED, "malformed"),
     "nothing": ({**MESSAGE, "content": []}, "empty"),
     "an empty text": ({**MESSAGE, "content": [TEXT]}, "empty"),
-    "no reason to stop": ({**MESSAGE, "stop_reason": None}, "malformed"),
+    "no reason to stop": ({**MESSAGE, "stop_reason": None}, "incomplete"),
     "a container": ({**MESSAGE, "container": HELD}, "uncertain-assembly"),
 }
 

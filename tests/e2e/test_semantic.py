@@ -118,6 +118,35 @@ async def test_with_tools_only_the_exact_key_answers(scene: Scene):
     assert (other.hit, similarity(other)) == (False, None)
 
 
+def tool_turn(question: str, result: str, name: str = "look_up") -> list[dict[str, object]]:
+    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    return [
+        *turns(question),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": result},
+    ]
+
+
+async def test_a_turn_with_tools_never_gets_the_answer_of_another(scene: Scene):
+    """Its last user text is that of the turn before it, whatever the tool has said since."""
+    turn = tool_turn(RESET, "by mail")
+    plain = await scene.kept(RESET, "tool-turns")
+    first = await scene.ask(RESET, "tool-turns", messages=turn)
+    assert (first.hit, similarity(first)) == (False, None)
+    assert first.json["id"] != plain.json["id"]
+    again = await scene.ask(RESET, "tool-turns", messages=turn)
+    assert (again.hit, again.body) == (True, first.body)
+    others = [
+        tool_turn(RESET, "by post"),
+        tool_turn(RESET, "by mail", "find"),
+        tool_turn(RESET_TOO, "by mail"),
+        [*turn, {"role": "assistant", "content": "By mail."}, *turns(RESET_TOO)],
+    ]
+    for other in others:
+        answer = await scene.ask(RESET, "tool-turns", messages=other)
+        assert (answer.hit, similarity(answer)) == (False, None)
+
+
 async def test_a_request_may_raise_the_threshold_and_never_lower_it(scene: Scene):
     await scene.kept(RESET, "raise")
     strict = await scene.ask(RESET_TOO, "raise", cache={"similarity-threshold": 0.9999, "no-store": True})

@@ -60,7 +60,7 @@ async def test_some_providers_are_asked_at_once_however_many_there_are_and_want_
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         base = f"http://127.0.0.1:{runner.addresses[0][1]}"
         entries = [deployment().model_copy(update={"api_base": f"{base}/{n}"}) for n in range(MANY)]
-        providers = Providers(Listed(settings()), upstream)
+        providers = Providers(Listed(Deployments([])), upstream)
         looks = [asyncio.create_task(providers.faults([*entries, entries[0]])) for _ in range(2)]
         await until(lambda: provider.waiting > 1)
         await settle()
@@ -75,7 +75,7 @@ async def test_some_providers_are_asked_at_once_however_many_there_are_and_want_
 async def test_every_route_for_operators_is_among_those_that_are_tried(upstream: Upstream) -> None:
     metrics = Metrics()
     admin = Admin(
-        cache=settings().cache, listed=Listed(settings()), gate=Gate(None, None), deployments=Deployments([]),
+        cache=settings().cache, listed=Listed(Deployments([])), gate=Gate(None, None), deployments=Deployments([]),
         upstream=upstream, memory=MemoryStore(1 << 20, metrics), store=None, inspector=None,
         bus=LocalBus(Clock()).publisher(), metrics=metrics, clock=Clock(), draining=asyncio.Event(),
     )  # fmt: skip

@@ -2,32 +2,28 @@
 process, before the toy provider and the real server that a configuration names.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
 from askonce.config.load import load
 from askonce.config.settings import Settings
-from askonce.frontend.service import Address, Frontend
 from askonce.stores.registry import STORES
-from askonce.telemetry.logs import Log
-from askonce.telemetry.metrics import Metrics
 from askonce.toy.provider import Toy
-from askonce.writer.service import WriterService
 from tests.config.litellm_blocks import page
+from tests.e2e.admin_scene import writing_as
 from tests.e2e.asking import Answer, Client
 from tests.e2e.queue import administering
+from tests.e2e.solo import fronting
 from tests.e2e.stack import eventually, toy_provider
 from tests.litellm.page_kit import curl, example
-from tests.servers import NatsServer, free_port
+from tests.servers import NatsServer
 
 CHAT = "/v1/chat/completions"
 MODEL = "gpt-3.5-turbo"  # what the page's examples ask for
@@ -80,18 +76,9 @@ class Desk:
         given = {"OPENAI_BASE_URL": self.base, "OPENAI_API_KEY": "sk-toy", **env}
         return load(Path("config.yaml"), given, cwd=home)
 
-    @asynccontextmanager
-    async def frontend(self, settings: Settings) -> AsyncIterator[Client]:
+    def frontend(self, settings: Settings) -> AbstractAsyncContextManager[Client]:
         """One whose memory is empty."""
-        frontend = Frontend(settings, name="page", version="test", metrics=Metrics(), log=Log("page"))
-        await frontend.open(self.nats.url)
-        port = free_port()
-        try:
-            await frontend.listen(Address("127.0.0.1", port))
-            async with aiohttp.ClientSession() as session:
-                yield Client(session, f"http://127.0.0.1:{port}")
-        finally:
-            await frontend.close()
+        return fronting(settings, self.nats)
 
     @asynccontextmanager
     async def running(self, settings: Settings) -> AsyncIterator[Client]:
@@ -100,23 +87,10 @@ class Desk:
             async with self.frontend(settings) as client:
                 yield client
             return
-        async with self._writing(settings), administering(self.nats.url, settings.cache.type) as queue:
+        async with writing_as(settings, self.nats), administering(self.nats.url, settings.cache.type) as queue:
             async with self.frontend(settings) as client:
                 yield client
             assert await queue.empties()
-
-    @asynccontextmanager
-    async def _writing(self, settings: Settings) -> AsyncIterator[None]:
-        writer = WriterService(settings, name="page", metrics=Metrics(), log=Log("page"))
-        await writer.open(self.nats.url)
-        stop = asyncio.Event()
-        running = asyncio.create_task(writer.run(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await running
-            await writer.close()
 
     def asked(self, route: str = CHAT) -> int:
         return self.toy.calls[route]

@@ -55,7 +55,7 @@ async def test_a_life_of_key_objects_is_told_as_not_built_and_stops_nothing(desk
     """The page's own `<your-number>` is no number, and as little in the way."""
     for text in (page("user_key_ttl.yaml"), own(page("user_key_ttl.yaml"), {"<your-number>": "60"})):
         settings = desk.load(text + page("local.yaml"))
-        assert settings.ignored == ("general_settings.user_api_key_cache_ttl: not built yet",)
+        assert settings.ignored == ("general_settings.user_api_key_cache_ttl: not built yet: virtual keys",)
         assert (await in_memory(desk, settings)).hit
 
 

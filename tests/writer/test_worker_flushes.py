@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from askonce.bus.local import LocalBus
+from askonce.core import wire
 from askonce.core.entry import Entry
+from askonce.core.events import Flushed
 from askonce.telemetry.metrics import Metrics
 from tests.bus.kit import drained, gather, key, until
 from tests.writer import worlds
@@ -107,6 +110,19 @@ async def test_a_writer_that_is_told_to_stop_hands_its_flush_back_at_once(world)
     assert store.flushed == 0
     async with working(await world.consumer(), other):
         await until(lambda: other.flushed == 1)
+
+
+async def test_a_writer_that_is_told_to_stop_hands_back_what_it_had_not_begun_too():
+    """Long before the queue would hand it out again by itself."""
+    bus, store = LocalBus(time.time, ack_wait=300.0), DictStore()
+    publisher, consumer, gate = bus.publisher(), bus.consumer(), Gate(store)
+    flushes = {Flushed(namespace, time.time()) for namespace in ("", "team", "team2")}
+    for flush in flushes:
+        await publisher.flush(flush.namespace, flush.at, within=20)
+    async with working(consumer, store):
+        await until(lambda: gate.begun == 1)
+    assert (gate.begun, store.flushed) == (1, 0)
+    assert {wire.decode(one.data) for one in await gather(bus.consumer().deleted, 3)} == flushes
 
 
 async def test_a_flush_waits_for_a_store_that_is_away(world):

@@ -4,11 +4,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
+from typing import Final
 
 import orjson
 
-from askonce.config.patterns import STAR, by_meaning, filled, stars
-from askonce.config.settings import Alias, Deployment
+from askonce.config.names import Names
+from askonce.config.patterns import STAR, filled
+from askonce.config.settings import Alias, Deployment, Settings
 from askonce.core.errors import RequestError, bad_request
 from askonce.core.key import Json
 from askonce.frontend.dialects import unserved
@@ -45,15 +47,11 @@ class Route:
 
 
 class Deployments:
-    """An alias is resolved once, and before anything else, as in LiteLLM: it may be called as a model is."""
+    """`entries` are all of them, in the file's order; `by_name` tells who of them answers to a name."""
 
     def __init__(self, deployments: Sequence[Deployment], aliases: Sequence[Alias] = ()) -> None:
-        groups: dict[str, list[Deployment]] = {}
-        for deployment in deployments:
-            groups.setdefault(deployment.pattern, []).append(deployment)
-        self._groups = groups
-        self._patterns = by_meaning(pattern for pattern in groups if STAR in pattern)
-        self._aliases = {alias.name: alias.model for alias in aliases}
+        self.entries: Final = tuple(deployments)
+        self.by_name: Final = Names(deployments, aliases)
         self._shown = [alias.name for alias in aliases if not alias.hidden]
         self._routes: OrderedDict[tuple[str, str], Route] = OrderedDict()
 
@@ -62,8 +60,12 @@ class Deployments:
         """The models that have a name of their own and can be served, in the file's order, then those of the aliases
         that lead to one that can be served and are not hidden.
         """
-        own = [name for name in self._groups if STAR not in name and self._servable(name)]
-        return list(dict.fromkeys([*own, *(name for name in self._shown if self._servable(name))]))
+        own = [one.pattern for one in self.entries if STAR not in one.pattern]
+        return [name for name in dict.fromkeys([*own, *self._shown]) if self.servable(name)]
+
+    def servable(self, name: str) -> bool:
+        """Whether one of those that answer to the name can be asked, on whatever route."""
+        return any(one.unsupported is None for one in self.by_name.answering(name))
 
     def route(self, model: str, path: str) -> Route:
         """Who answers for the model on the route that is at `path` below a provider's base.
@@ -87,13 +89,9 @@ class Deployments:
             model.encode()
         except UnicodeEncodeError:  # a form may be in a charset that spells half of a surrogate pair
             raise bad_request("The model's name is not text.", "model") from None
-        name = self._aliases.get(model, model)
-        found = self._answering(name)
+        name, found = self.by_name.meant(model), self.by_name.answering(model)
         if not found:
-            raise RequestError(
-                404, f"The model `{model[:200]}` does not exist in this proxy's model_list.", param="model",
-                code="model_not_found",
-            )  # fmt: skip
+            raise unknown(model)
         usable = [one for one in found if unserved(one, path) is None]
         if not usable:
             raise bad_request(f"The model `{model[:200]}` cannot be served: {unserved(found[0], path)}.", "model")
@@ -106,14 +104,16 @@ class Deployments:
         shared_key = all(one.api_key is not None for one in usable)
         return Route(targets, identity, shared_key, cycle(targets))
 
-    def _answering(self, name: str) -> list[Deployment]:
-        """Those that have the name, or else whose pattern fits it and says the most."""
-        if name in self._groups:
-            return self._groups[name]
-        return next((self._groups[one] for one in self._patterns if stars(one, name) is not None), [])
 
-    def _servable(self, name: str) -> bool:
-        return any(one.unsupported is None for one in self._answering(self._aliases.get(name, name)))
+def for_clients(settings: Settings) -> Deployments:
+    """Those that clients may ask for: `settings` have the deployment of an embedder too, that is there for us alone."""
+    return Deployments([one for one in settings.deployments if one.for_clients], settings.aliases)
+
+
+def unknown(name: str) -> RequestError:
+    """In the words of OpenAI's API."""
+    said = f"The model `{name[:200]}` does not exist in this proxy's model_list."
+    return RequestError(404, said, param="model", code="model_not_found")
 
 
 def _identity(target: Target) -> Json:

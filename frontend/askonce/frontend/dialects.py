@@ -60,6 +60,11 @@ def way(deployment: Deployment, model: str, path: str, credential: Credential | 
     return Way(speaks.address(deployment, model, path), speaks.showing(credential, path))
 
 
+def speaks_anthropic(deployment: Deployment) -> bool:
+    """Whether Anthropic's own routes are to be found there, and not OpenAI's."""
+    return _provider(deployment).dialect is Dialect.ANTHROPIC
+
+
 def counts(deployment: Deployment) -> bool:
     """Whether a stream may be asked for its usage; where not, the request would be refused."""
     version = deployment.api_version

@@ -67,7 +67,7 @@ class Flights:
         held = room(self._rules, parts=len(missing), streamed=question.ask.streamed) if question.allowed.write else 0
         recording = Recording(held)
         route = question.route
-        target = route.first if question.ask.endpoint.remembered(question.ask.body) else route.next()
+        target = route.first if question.ask.endpoint.kept_upstream(question.ask.body) else route.next()
         flight = Flight(question, missing, question.body_for(missing), target, recording, self._clock())
         if sharing:
             self._joinable[mark] = flight

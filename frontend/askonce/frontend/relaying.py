@@ -22,7 +22,7 @@ from askonce.frontend import respond
 from askonce.frontend.auth import Gate, credential
 from askonce.frontend.cargo import Cargo, take
 from askonce.frontend.deployments import Deployments, Target
-from askonce.frontend.dialects import Way, unserved, way
+from askonce.frontend.dialects import Way, speaks_anthropic, unserved, way
 from askonce.frontend.observe import PASSED_THROUGH, Observed, Observer, Result
 from askonce.frontend.onward import onward_headers, onward_url, text
 from askonce.frontend.paths import Aim
@@ -33,19 +33,17 @@ from askonce.telemetry.metrics import Metrics
 
 STATUS: Final = f"{CACHE_NAME}; fwd=bypass; detail={Why.ROUTE}"
 _MODEL_HEADER: Final = "x-litellm-model"
-_ANTHROPIC: Final = "anthropic"
 _LOOK_EVERY: Final = 1.0  # seconds that a request may go on at a provider whose client has gone
 
 
 class Relay:
-    """Answers whatever has no route of its own. `all_deployments` are in the file's order."""
+    """Answers whatever has no route of its own."""
 
     def __init__(  # noqa: PLR0913 - the composition root hands down what a request touches
         self,
         *,
         gate: Gate,
         deployments: Deployments,
-        all_deployments: Sequence[Deployment],
         upstream: Upstream,
         observer: Observer,
         metrics: Metrics,
@@ -54,7 +52,6 @@ class Relay:
     ) -> None:
         self._gate = gate
         self._deployments = deployments
-        self._all = all_deployments
         self._upstream = upstream
         self._observer = observer
         self._metrics = metrics
@@ -111,7 +108,7 @@ class Relay:
         """Raises RequestError: 404 for a name that nothing answers to, or where nobody serves the route."""
         if asked is not None:
             return self._deployments.route(asked, aim.collection).first
-        deployment = default(self._all, aim)
+        deployment = default(self._deployments.entries, aim)
         if deployment is None:
             whose = "an Anthropic deployment" if aim.anthropic else "a deployment"
             raise RequestError(404, f"This route needs {whose} in the proxy's model_list, and there is none.")
@@ -143,9 +140,7 @@ def default(deployments: Sequence[Deployment], aim: Aim) -> Deployment | None:
     whatever model.
     """
     able = [
-        one
-        for one in deployments
-        if (one.provider == _ANTHROPIC) == aim.anthropic and unserved(one, aim.collection) is None
+        one for one in deployments if speaks_anthropic(one) == aim.anthropic and unserved(one, aim.collection) is None
     ]
     return min(able, key=lambda one: one.pattern not in {"*", "openai/*"}, default=None)
 

@@ -16,7 +16,7 @@ from askonce.config.settings import Settings
 from askonce.core.errors import EmbedderUnavailable, StoreUnavailable
 from askonce.core.policy import Rules
 from askonce.frontend.auth import Gate
-from askonce.frontend.deployments import Deployments
+from askonce.frontend.deployments import Deployments, for_clients
 from askonce.frontend.embedders.open import NotServed
 from askonce.frontend.embedding import Embedding, open_embedding
 from askonce.frontend.enriching import Enricher
@@ -103,7 +103,7 @@ class Frontend:
         self._upstream = Upstream(self._proxy, self._version)
         at_close(self._upstream.close)
         rules = self._rules()
-        deployments = Deployments([one for one in settings.deployments if one.for_clients], settings.aliases)
+        deployments = for_clients(settings)
         local = self._proxy.host in _LOOPBACK
         gate = Gate(_secret(settings), self._proxy.cache_scope, local=local)
         placing = Placing(deployments, gate, Keys(settings.cache.namespace), rules)

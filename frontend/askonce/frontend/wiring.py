@@ -69,7 +69,7 @@ def routes(parts: Parts) -> Routes:
 def _admin(parts: Parts) -> Admin:
     return Admin(
         cache=parts.settings.cache,
-        listed=Listed(parts.settings),
+        listed=Listed(parts.placing.deployments),
         gate=parts.placing.gate,
         deployments=parts.placing.deployments,
         upstream=parts.upstream,
@@ -107,7 +107,6 @@ def _relay(parts: Parts) -> Relay:
     return Relay(
         gate=parts.placing.gate,
         deployments=parts.placing.deployments,
-        all_deployments=[one for one in parts.settings.deployments if one.for_clients],
         upstream=parts.upstream,
         observer=parts.observer,
         metrics=parts.metrics,

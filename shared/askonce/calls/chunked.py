@@ -13,8 +13,8 @@ import orjson
 from askonce.calls.checks import check_model, check_stream
 from askonce.calls.deltas import Fold, counted, earliest, indexed, members, once
 from askonce.calls.endpoint import Answer, Body, Compared, Malformed, Uncertain, Unfinished, usual
-from askonce.calls.one_part import OnePart
 from askonce.calls.parsing import read_object, tokens
+from askonce.calls.usual import UsualEndpoint
 from askonce.core.entry import JSON, SSE
 from askonce.core.sse import DONE, SseParser, frame
 
@@ -43,7 +43,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunked(OnePart):
+class Chunked(UsualEndpoint):
     name: str
     path: str
     form: Form

@@ -14,8 +14,8 @@ import orjson
 
 from askonce.calls.checks import check_model
 from askonce.calls.endpoint import Answer, Body, Malformed, usual
-from askonce.calls.one_part import OnePart
 from askonce.calls.parsing import read_object, tokens
+from askonce.calls.usual import UsualEndpoint
 from askonce.core.entry import FLOATS, JSON
 from askonce.core.errors import bad_request
 from askonce.core.wire import floats, unpack_floats
@@ -24,7 +24,7 @@ _MOST_ITEMS: Final = 2048  # OpenAI's own limit
 
 
 @dataclass(frozen=True, slots=True)
-class Embeddings(OnePart):
+class Embeddings(UsualEndpoint):
     name: str = "embedding"
     path: str = "/embeddings"
     paths: tuple[str, ...] = usual("/embeddings")

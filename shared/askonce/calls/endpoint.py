@@ -101,7 +101,7 @@ class Endpoint(Protocol):
         """
         ...
 
-    def remembered(self, body: Body) -> bool:
+    def kept_upstream(self, body: Body) -> bool:
         """Whether the provider keeps what it answers, for later requests to go on from: then all of them must go to the
         same account.
         """

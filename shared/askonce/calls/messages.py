@@ -15,8 +15,8 @@ from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain, Unfinishe
 from askonce.calls.messages_json import exact, written
 from askonce.calls.messages_read import END, assembled, ended, read
 from askonce.calls.messages_write import framed
-from askonce.calls.one_part import OnePart
 from askonce.calls.parsing import read_object, tokens
+from askonce.calls.usual import UsualEndpoint
 from askonce.core.entry import JSON, SSE, Usage
 from askonce.core.errors import bad_request
 
@@ -34,7 +34,7 @@ _ERRORS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Messages(OnePart):
+class Messages(UsualEndpoint):
     name: str = "anthropic_messages"
     path: str = "/messages"
     paths: tuple[str, ...] = ("/v1/messages", "/messages", "/anthropic/v1/messages")

@@ -11,12 +11,12 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from askonce.calls.endpoint import Body, Malformed, Uncertain
+from askonce.calls.events import until
 from askonce.calls.messages_json import exact
 from askonce.calls.parsing import read_object
-from askonce.core.sse import DONE, ServerSentEvent, SseParser
+from askonce.core.sse import ServerSentEvent
 
 END: Final = "message_stop"
-_AFTER: Final = b"data:" + DONE
 # Members of a message that its message_delta tells beside `delta`.
 _BESIDE: Final = ("context_management", "input_transformations")
 _COUNTED: Final = ("input_tokens", "output_tokens")
@@ -35,24 +35,7 @@ def read(stream: bytes) -> Told:
     """Raises Malformed, Uncertain. Pings may stand anywhere; a `[DONE]` after the end, as some gateways add, is no
     event.
     """
-    parser = SseParser()
-    events: list[Body] = []
-    taken = length = 0
-    for event in parser.feed(stream):
-        taken += len(event.raw)
-        if not event.data or (length and event.data == DONE):
-            continue
-        told = _told(event)
-        if told["type"] == "ping":
-            continue
-        if length:
-            raise Uncertain("more after the end")
-        events.append(told)
-        if told["type"] == END:
-            length = taken
-    rest = parser.rest.strip()
-    if rest and not (length and _AFTER.startswith(rest.replace(b" ", b""))):
-        raise Malformed("cut inside an event")
+    events, length = until(stream, END, _told, more=Uncertain)
     return Told(events, length)
 
 
@@ -185,7 +168,7 @@ _KINDS: Final = {
 }
 
 
-def _told(event: ServerSentEvent) -> Body:
+def _told(event: ServerSentEvent) -> Body | None:
     if event.event == b"error":
         raise Malformed("an error event")
     told: Body = exact(read_object(event.data), event.data)
@@ -194,7 +177,7 @@ def _told(event: ServerSentEvent) -> Body:
         raise Malformed("an event that is an error, or has no type")
     if event.event and event.event != kind.encode():
         raise Uncertain("an event of two names")
-    return told
+    return None if kind == "ping" else told
 
 
 def _of(events: Sequence[Body], kind: str) -> Iterator[Body]:

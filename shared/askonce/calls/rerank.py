@@ -9,8 +9,8 @@ from typing import Final
 
 from askonce.calls.checks import check_model
 from askonce.calls.endpoint import Answer, Body, Malformed
-from askonce.calls.one_part import OnePart
 from askonce.calls.parsing import read_object, tokens
+from askonce.calls.usual import UsualEndpoint
 from askonce.core.entry import JSON, Usage
 from askonce.core.errors import bad_request
 
@@ -19,7 +19,7 @@ _COUNTS: Final = (("prompt_tokens", "completion_tokens"), ("input_tokens", "outp
 
 
 @dataclass(frozen=True, slots=True)
-class Rerank(OnePart):
+class Rerank(UsualEndpoint):
     name: str = "rerank"
     path: str = "/rerank"
     paths: tuple[str, ...] = ("/v1/rerank", "/rerank", "/v2/rerank")

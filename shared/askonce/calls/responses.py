@@ -12,21 +12,21 @@ import orjson
 
 from askonce.calls.checks import check_model, check_stream
 from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain, Unfinished, usual
-from askonce.calls.one_part import OnePart
+from askonce.calls.events import until, well_formed
 from askonce.calls.parsing import read_object, tokens
 from askonce.calls.responses_events import ARGUMENTS_DELTA, COMPLETED, TEXT_DELTA, written
+from askonce.calls.usual import UsualEndpoint
 from askonce.core.entry import JSON, SSE, Usage
 from askonce.core.errors import bad_request
-from askonce.core.sse import DONE, ServerSentEvent, SseParser
+from askonce.core.sse import ServerSentEvent, SseParser
 
 _OTHER_ENDS: Final = ("error", "response.failed", "response.incomplete", "response.cancelled")
 _NOT_REPEATED: Final = ("conversation", "background")
-_AFTER: Final = b"data:" + DONE
 _BLANK_LINES: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 @dataclass(frozen=True, slots=True)
-class Responses(OnePart):
+class Responses(UsualEndpoint):
     name: str = "responses"
     path: str = "/responses"
     paths: tuple[str, ...] = usual("/responses")
@@ -52,7 +52,7 @@ class Responses(OnePart):
         """
         return all(body.get(name) in (None, False) for name in _NOT_REPEATED) and not any(map(_acts, _tools(body)))
 
-    def remembered(self, body: Body) -> bool:
+    def kept_upstream(self, body: Body) -> bool:
         """Unless `store` is false: then nothing can go on from the answer, unless it is sent along."""
         return body.get("store") is not False or body.get("previous_response_id") is not None
 
@@ -91,12 +91,7 @@ class Responses(OnePart):
         return Answer(orjson.dumps(answer), JSON, usage)
 
     def complete(self, stream: bytes) -> bool:
-        try:
-            events, _ = _read(stream)
-            _whole(events)
-        except Malformed:
-            return False
-        return True
+        return well_formed(stream, lambda data: _whole(_read(data)[0]))
 
     def frames(self, kept: Answer, body: Body) -> bytes:
         """A stream as it came; a plain answer in as few events as tell it all."""
@@ -173,22 +168,7 @@ def _read(stream: bytes) -> tuple[list[Body], int]:
     """The events up to the completed one, and how many bytes those are. Raises Malformed for another end, and for more
     after the end than `[DONE]`.
     """
-    parser = SseParser()
-    events: list[Body] = []
-    length = end = 0
-    for event in parser.feed(stream):
-        length += len(event.raw)
-        if not event.data or (end and event.data == DONE):
-            continue
-        if end:
-            raise Malformed("more after the end")
-        events.append(_event(event))
-        if events[-1].get("type") == COMPLETED:
-            end = length
-    rest = parser.rest.strip()
-    if rest and not (end and _AFTER.startswith(rest.replace(b" ", b""))):
-        raise Malformed("cut inside an event")
-    return events, end
+    return until(stream, COMPLETED, _event)
 
 
 def _last(stream: bytes) -> bytes:

@@ -11,11 +11,12 @@ import orjson
 
 from askonce.calls.checks import check_model
 from askonce.calls.endpoint import Answer, Body, Malformed, usual
-from askonce.calls.one_part import OnePart, marked
+from askonce.calls.events import well_formed, whole
 from askonce.calls.parsing import read_object, tokens
+from askonce.calls.usual import UsualEndpoint, marked
 from askonce.core.entry import JSON, SSE, Usage
 from askonce.core.errors import bad_request
-from askonce.core.sse import DONE, SseParser
+from askonce.core.sse import ServerSentEvent
 
 _DELTA: Final = "speech.audio.delta"
 _ENDED: Final = "speech.audio.done"
@@ -26,7 +27,7 @@ _IN_JSON: Final = ("audio", "audioContent", "audio_base64")
 
 
 @dataclass(frozen=True, slots=True)
-class Speech(OnePart):
+class Speech(UsualEndpoint):
     name: str = "speech"
     path: str = "/audio/speech"
     paths: tuple[str, ...] = usual("/audio/speech")
@@ -62,18 +63,12 @@ class Speech(OnePart):
     def assemble(self, stream: bytes, room: int) -> Answer | None:
         """The stream itself: what is asked as events is never answered as bytes."""
         events = _read(stream)
-        if not events or events[-1].get("type") != _ENDED:
-            raise Malformed("the end is missing")
         if not any(event.get("type") == _DELTA and event.get("audio") for event in events):
             return None
         return Answer(stream, SSE, _tokens(events[-1]))
 
     def complete(self, stream: bytes) -> bool:
-        try:
-            events = _read(stream)
-        except Malformed:
-            return False
-        return bool(events) and events[-1].get("type") == _ENDED
+        return well_formed(stream, _read)
 
     def frames(self, kept: Answer, body: Body) -> bytes:
         return kept.payload
@@ -112,18 +107,13 @@ def _is_json(payload: bytes) -> bool:
 
 
 def _read(stream: bytes) -> list[Body]:
-    """Every event's object. Raises Malformed. A `[DONE]` after the end is no event."""
-    parser = SseParser()
-    events = [event for event in parser.feed(stream) if event.data]
-    if any(event.event == _ERROR.encode() for event in events):
-        raise Malformed("an error event")
-    said = [event.data for event in events]
-    if said and said[-1] == DONE:
-        said.pop()
-    if parser.rest.strip() not in (b"", b"data: " + DONE):
-        raise Malformed("cut inside an event")
-    read = [read_object(data) for data in said]
-    if any(event.get("type") == _ERROR for event in read):
+    return whole(stream, _ENDED, _event)
+
+
+def _event(event: ServerSentEvent) -> Body:
+    """Raises Malformed for one that is an error, by its name or by its type."""
+    read = None if event.event == _ERROR.encode() else read_object(event.data)
+    if read is None or read.get("type") == _ERROR:
         raise Malformed("an error event")
     return read
 

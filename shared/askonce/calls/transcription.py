@@ -11,11 +11,12 @@ import orjson
 
 from askonce.calls.checks import check_model
 from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain, usual
-from askonce.calls.one_part import OnePart, marked
+from askonce.calls.events import as_it_is, well_formed, whole
 from askonce.calls.parsing import read_object, tokens
+from askonce.calls.usual import UsualEndpoint, marked
 from askonce.core.entry import JSON, Usage
 from askonce.core.errors import bad_request
-from askonce.core.sse import DONE, SseParser, frame
+from askonce.core.sse import frame
 
 _DELTA: Final = "transcript.text.delta"
 _ENDED: Final = "transcript.text.done"
@@ -26,7 +27,7 @@ _NO_SUBTITLES: Final = (b"", b"WEBVTT")
 
 
 @dataclass(frozen=True, slots=True)
-class Transcription(OnePart):
+class Transcription(UsualEndpoint):
     name: str = "transcription"
     path: str = "/audio/transcriptions"
     paths: tuple[str, ...] = usual("/audio/transcriptions")
@@ -68,8 +69,6 @@ class Transcription(OnePart):
         speakers do, it is not certain what the plain answer would be.
         """
         events = _read(stream)
-        if not events or events[-1].get("type") != _ENDED:
-            raise Malformed("the end is missing")
         for event in events[:-1]:
             if event.get("type") != _DELTA or not event.keys() <= _DELTA_MEMBERS:
                 raise Uncertain("an event that the last one does not repeat")
@@ -80,11 +79,7 @@ class Transcription(OnePart):
         return Answer(orjson.dumps(answer), JSON, _tokens(answer)) if said else None
 
     def complete(self, stream: bytes) -> bool:
-        try:
-            events = _read(stream)
-        except Malformed:
-            return False
-        return bool(events) and events[-1].get("type") == _ENDED
+        return well_formed(stream, _read)
 
     def frames(self, kept: Answer, body: Body) -> bytes:
         answer = (
@@ -100,14 +95,7 @@ def _tokens(answer: Body) -> Usage:
 
 
 def _read(stream: bytes) -> list[Body]:
-    """Every event's object. Raises Malformed. A `[DONE]` after the end is no event."""
-    parser = SseParser()
-    events = [event.data for event in parser.feed(stream) if event.data]
-    if events and events[-1] == DONE:
-        events.pop()
-    if parser.rest.strip() not in (b"", b"data: " + DONE):
-        raise Malformed("cut inside an event")
-    return [read_object(data) for data in events]
+    return whole(stream, _ENDED, as_it_is)
 
 
 TRANSCRIPTION: Final = Transcription()

@@ -6,7 +6,7 @@ Source: LiteLLM's page on the proxy's config.yaml. What differs: docs/decisions/
 from collections.abc import Sequence
 from typing import Any
 
-from askonce.config.models import answering
+from askonce.config.names import Names
 from askonce.config.section import Section
 from askonce.config.settings import Alias, Deployment
 from askonce.config.values import Wrong, flag, line, mapping
@@ -27,10 +27,11 @@ def read_aliases(router: Section, litellm: Section, deployments: Sequence[Deploy
                 continue
             if alias.model != name:  # an alias of itself changes nothing
                 found.setdefault(name, (key, alias))
+    names = Names(deployments)
     for key, alias in found.values():
         if alias.model in found:
             router.notes.wrong(key, "must lead to a model of model_list, not to another alias")
-        elif not answering(alias.model, deployments):
+        elif not names.answering(alias.model):
             router.notes.wrong(key, "must lead to a name that model_list answers to")
     return tuple(alias for _, alias in found.values())
 

@@ -4,21 +4,16 @@ Source: LiteLLM's page on the proxy's config.yaml, part `model_list`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from askonce.config.known import NOT_KNOWN, is_knob, why_knob
 from askonce.config.notes import Notes
 from askonce.config.patterns import STAR
-from askonce.config.places import Told, place
-from askonce.config.providers import SERVED, Dialect, Provider, split_model, unserved
+from askonce.config.places import place, told
+from askonce.config.providers import SERVED, Provider, split_model, unserved
 from askonce.config.section import Section
 from askonce.config.settings import Deployment
-from askonce.config.values import Wrong, base_url, json_value, line, mapping, positive, spelt
-
-# How an entry may ask Microsoft Entra ID for a token. A token that is there already is `azure_ad_token`.
-_ENTRA: Final = ("tenant_id", "client_id", "client_secret", "azure_username", "azure_ad_token_provider")
-_OIDC: Final = "oidc/"
-_NO_ENTRA: Final = "tokens from Microsoft Entra ID are not built yet: set api_key or azure_ad_token"
+from askonce.config.values import Wrong, base_url, json_value, line, mapping, positive
 
 
 def read_entry(path: str, entry: Any, variables: Mapping[str, str], notes: Notes) -> Deployment | None:
@@ -54,9 +49,8 @@ def _read_params(pattern: str, model: str, params: Section, unset: list[str]) ->
     base, other = params.get("api_base", base_url), params.get("base_url", base_url)
     named = params.get("custom_llm_provider", line)
     provider, name = split_model(model, named, has_base="api_base" in params or "base_url" in params)
-    served = SERVED.get(provider)
-    told = _told(params, base or other, served)
-    found = place(served or Provider(), told, params.variables, params.notes)
+    served = SERVED.get(provider, Provider())
+    found = place(served, told(params, served, base or other), params.variables, params.notes)
     name = found.deployment or name
     deployment = Deployment(
         pattern=pattern,
@@ -72,24 +66,12 @@ def _read_params(pattern: str, model: str, params: Section, unset: list[str]) ->
     why = unserved(provider) or next(iter(unset), None)
     if why is not None and why in unset:  # no other key may take the place of one that is missing
         deployment = deployment.model_copy(update={"api_key": None})
-    why = why or _unreachable(params, told, served, deployment) or found.missing or _unfilled(pattern, name)
+    why = why or _unreachable(params) or found.missing or _unfilled(pattern, name)
     return deployment.model_copy(update={"unsupported": why})
 
 
-def _told(params: Section, base: str | None, served: Provider | None) -> Told:
-    key = params.get("api_key", line)
-    if served is None or served.dialect is not Dialect.AZURE:
-        return Told(base, key)
-    return Told(base, key, params.get("azure_ad_token", line), params.get("api_version", _version))
-
-
-def _unreachable(params: Section, told: Told, served: Provider | None, deployment: Deployment) -> str | None:
-    if "litellm_credential_name" in params:
-        return "litellm_credential_name is not built yet"
-    if served is None or served.dialect is not Dialect.AZURE:
-        return None
-    entra = deployment.api_key is None and any(name in params for name in _ENTRA)
-    return _NO_ENTRA if entra or (told.token or "").startswith(_OIDC) else None
+def _unreachable(params: Section) -> str | None:
+    return "litellm_credential_name is not built yet" if "litellm_credential_name" in params else None
 
 
 def _defaults(params: Section) -> dict[str, Any]:
@@ -117,10 +99,6 @@ def _headers_of(params: Section) -> dict[str, str]:
 
 def _headers(value: Any) -> dict[str, str]:
     return {line(name): line(str(content)) for name, content in mapping(value).items() if content is not None}
-
-
-def _version(value: Any) -> str:
-    return line(spelt(value))
 
 
 def _first(*values: float | None) -> float | None:

@@ -1,14 +1,14 @@
-"""`model_list` as deployments, and who of them answers to a name. Knows no entry's parts and no wire format.
+"""`model_list` as deployments. Knows no entry's parts and no wire format.
 
 Source: LiteLLM's page on the proxy's config.yaml, part `model_list`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from askonce.config.entries import read_entry
 from askonce.config.notes import Notes
-from askonce.config.patterns import STAR, by_meaning, stars
+from askonce.config.patterns import STAR
 from askonce.config.places import Told, place
 from askonce.config.providers import KNOWN, SERVED, Provider, split_model, unserved, without_route
 from askonce.config.section import Section
@@ -42,16 +42,6 @@ def everything_to_openai(variables: Mapping[str, str], notes: Notes, *, own_key:
     if not own_key:
         found = found._replace(api_key=None, key_is_token=False)
     return Deployment(pattern=STAR, model=STAR, provider="openai", **found.fields())
-
-
-def answering(name: str, deployments: Sequence[Deployment]) -> list[Deployment]:
-    """Those that answer to a name: that have it, or else whose pattern fits it and says the most."""
-    groups: dict[str, list[Deployment]] = {}
-    for one in deployments:
-        groups.setdefault(one.pattern, []).append(one)
-    if name in groups:
-        return groups[name]
-    return next((groups[pattern] for pattern in by_meaning(groups) if stars(pattern, name) is not None), [])
 
 
 def unlisted(name: str, variables: Mapping[str, str], notes: Notes) -> Deployment | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from askonce.config.models import answering, unlisted
+from askonce.config.models import unlisted
+from askonce.config.names import Names
 from askonce.config.notes import Notes
 from askonce.config.providers import SERVED, without_route
 from askonce.config.section import Section
@@ -92,7 +93,7 @@ def with_embedder(
     if semantic.local_model is not None:
         return deployments
     key, notes = params.key(TYPES[kind].model), params.notes
-    found = answering(semantic.embedding_model, deployments)
+    found = Names(deployments).answering(semantic.embedding_model)
     if not found:
         added = unlisted(semantic.embedding_model, params.variables, notes)
         if added is None:

@@ -2,13 +2,14 @@
 beside this file know neither by name.
 """
 
+import asyncio
 import itertools
 import os
 import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,8 @@ from aiohttp.typedefs import Handler
 
 from askonce.core.sse import SseParser
 from askonce.toy.provider import Toy, serving
-from tests.e2e.stack import up
+from tests.e2e.stack import eventually, up
+from tests.litellm.behaviours.sockets import children
 from tests.servers import Child, Valkey
 
 KEY: Final = "sk-of-the-tests-0123456789abcdef0123456789"
@@ -42,11 +44,13 @@ def fresh(text: str = "Say this is a test") -> str:
 
 
 class Provider(Toy):
-    """The toy, and before it whatever it is told to answer next on a route."""
+    """The toy, and before it whatever it is told to answer next on a route. It answers while `goes_on` is set."""
 
     def __init__(self) -> None:
         super().__init__(latency=0.0, pace=0.0, clock=time.time)
         self.next: defaultdict[str, deque[Answering]] = defaultdict(deque)
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
 
     def app(self) -> web.Application:
         app = super().app()
@@ -59,21 +63,37 @@ class Provider(Toy):
 
         self.next[path].extend([answer] * times)
 
-    def streams(self, path: str, *events: object) -> None:
+    def streams(self, path: str, *events: Mapping[str, Any]) -> None:
+        """Events that have a type are told by its name, and need no end."""
+        frames = [_named(event) + b"data: " + orjson.dumps(event) + b"\n\n" for event in events]
+        if "type" not in events[-1]:
+            frames.append(b"data: [DONE]\n\n")
+
         async def answer(request: web.Request) -> web.StreamResponse:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await response.prepare(request)
-            for event in (*events, "[DONE]"):
-                data = event if isinstance(event, str) else orjson.dumps(event).decode()
-                await response.write(f"data: {data}\n\n".encode())
+            for frame in frames:
+                await response.write(frame)
             return response
 
         self.next[path].append(answer)
 
+    def asked(self) -> int:
+        return sum(self.calls.values())
+
+    def asked_for(self, text: str) -> int:
+        """How many of the last hundred requests had this text in them."""
+        return sum(text.encode() in seen.body for seen in self.seen)
+
     @web.middleware
     async def _scripted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        await self.goes_on.wait()
         waiting = self.next[request.path]
         return await (waiting.popleft()(request) if waiting else handler(request))
+
+
+def _named(event: Mapping[str, Any]) -> bytes:
+    return f"event: {event['type']}\n".encode() if "type" in event else b""
 
 
 @dataclass
@@ -105,12 +125,15 @@ class Answer:
 
 @dataclass
 class Proxy:
-    """`store` is the Redis behind it, `server` the process of that."""
+    """`store` is the Redis behind it, `server` the process of that. `frontends` gives the pids of the processes that
+    serve, where there are several.
+    """
 
     url: str
     session: aiohttp.ClientSession
     provider: Provider
     server: Valkey
+    frontends: Callable[[], list[int]]
     store: "redis.Redis[bytes]" = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,7 +155,8 @@ class Proxy:
         return self.provider.calls[path]
 
 
-def config(base: str, redis_port: int) -> str:
+def config(base: str, cache: str) -> str:
+    """`cache` is what stands in `cache_params`."""
     root = base.removesuffix("/v1")
     return f"""
 model_list:
@@ -148,7 +172,7 @@ model_list:
 litellm_settings:
   num_retries: 0
   cache: true
-  cache_params: {{type: redis, host: 127.0.0.1, port: {redis_port}}}
+  cache_params: {{{cache}}}
 router_settings: {{num_retries: 0, disable_cooldowns: true}}
 general_settings: {{master_key: {KEY}, disable_spend_logs: true}}
 """
@@ -159,49 +183,79 @@ class _LiteLLM(Child):
 
     start_within = 120.0
 
-    def __init__(self, binary: str, folder: Path) -> None:
+    def __init__(self, binary: str, folder: Path, workers: int) -> None:
         super().__init__(folder, None)
         self._binary = binary
+        self._workers = workers
 
     def command(self) -> list[str]:
-        here = ["--host", "127.0.0.1", "--port", str(self.port), "--num_workers", "1"]
+        here = ["--host", "127.0.0.1", "--port", str(self.port), "--num_workers", str(self._workers)]
         return [self._binary, "--config", str(self.folder / "config.yaml"), *here]
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, **_LITELLM}
 
     def greeted(self, link: socket.socket) -> bool:
+        """The first of its workers serves long before the last."""
         link.sendall(b"GET /health/liveliness HTTP/1.0\r\n\r\n")
-        return b" 200 " in link.recv(64)
+        started = (self.folder / "log").read_bytes().count(b"Application startup complete")
+        return b" 200 " in link.recv(64) and started == self._workers
+
+    def workers(self) -> list[int]:
+        return children(self.pid, "--multiprocessing-fork")
+
+
+Opening = Callable[..., AbstractAsyncContextManager[Proxy]]
 
 
 @asynccontextmanager
-async def proxy(folder: Path, litellm: str | None) -> AsyncIterator[Proxy]:
-    """askonce, or the LiteLLM at this path."""
+async def opened(
+    folder: Path, litellm: str | None, cache: str = "type: redis", frontends: int = 1
+) -> AsyncIterator[Proxy]:
+    """askonce, or the LiteLLM at this path, with a Redis where `cache` wants one; warm."""
     server = Valkey(folder / "redis")
     server.start()
     provider = Provider()
+    if "redis" in cache:
+        cache = f"{cache}, host: 127.0.0.1, port: {server.port}"
     try:
         async with serving(provider) as base, aiohttp.ClientSession() as session:
-            text = config(base, server.port)
-            async with _litellm(folder, text, litellm) if litellm else _askonce(folder, text) as url:
-                yield Proxy(url, session, provider, server)
+            text = config(base, cache)
+            program = _litellm(folder, text, litellm, frontends) if litellm else _askonce(folder, text, frontends)
+            async with program as (url, pids):
+                proxy = Proxy(url, session, provider, server, pids)
+                await _warm(proxy)
+                yield proxy
     finally:
         server.stop()
 
 
-@asynccontextmanager
-async def _askonce(folder: Path, text: str) -> AsyncIterator[str]:
-    async with up(folder / "askonce", text, "--frontends", "1") as (url, _):
-        yield url
+async def _warm(proxy: Proxy) -> None:
+    """LiteLLM keeps its very first answer late. No connection is left behind."""
+    question = {"model": "toy", "messages": [{"role": "user", "content": fresh()}], "cache": {"use-cache": True}}
+
+    async def kept() -> bool:
+        closing = {"Connection": "close"}
+        return (await proxy.send("POST", "/v1/chat/completions", json=question, headers=closing)).key is not None
+
+    assert await eventually(kept)
+
+
+_Program = tuple[str, Callable[[], list[int]]]  # its address, and the pids of its frontends
 
 
 @asynccontextmanager
-async def _litellm(folder: Path, text: str, binary: str) -> AsyncIterator[str]:
-    child = _LiteLLM(binary, folder / "litellm")
+async def _askonce(folder: Path, text: str, frontends: int) -> AsyncIterator[_Program]:
+    async with up(folder / "askonce", text, "--frontends", str(frontends)) as (url, process):
+        yield url, lambda: process.children("frontend")
+
+
+@asynccontextmanager
+async def _litellm(folder: Path, text: str, binary: str, frontends: int) -> AsyncIterator[_Program]:
+    child = _LiteLLM(binary, folder / "litellm", frontends)
     (child.folder / "config.yaml").write_text(text)
     child.start()
     try:
-        yield f"http://127.0.0.1:{child.port}"
+        yield f"http://127.0.0.1:{child.port}", child.workers
     finally:
         child.stop()

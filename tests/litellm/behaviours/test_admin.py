@@ -72,6 +72,17 @@ async def test_what_redis_says_of_itself(proxy: Proxy) -> None:
     assert told["info"]["redis_version"]
 
 
+async def test_a_redis_that_hides_its_clients_tells_the_rest(proxy: Proxy) -> None:
+    proxy.store.execute_command("ACL", "SETUSER", "default", "-client|list")
+    try:
+        answer = await proxy.send("GET", "/cache/redis/info")
+    finally:
+        proxy.store.execute_command("ACL", "SETUSER", "default", "+client|list")
+    assert answer.status == 200
+    assert answer.json["num_clients"] == -1
+    assert answer.json["info"]["redis_version"]
+
+
 @pytest.mark.differs("flush-own-namespace")
 async def test_a_flush_spares_what_is_not_ours(proxy: Proxy) -> None:
     proxy.store.set("somebody-elses", "value")

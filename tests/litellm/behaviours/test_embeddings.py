@@ -2,10 +2,14 @@
 
 import base64
 import struct
+import zlib
 from typing import Any
 
+import orjson
 import pytest
+from aiohttp import web
 
+from tests.e2e.stack import eventually
 from tests.litellm.behaviours.proxies import Proxy, fresh
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -76,9 +80,57 @@ async def test_base64_is_kept_as_it_is_asked_for(proxy: Proxy) -> None:
     assert struct.unpack(f"<{len(raw) // 4}f", raw) == pytest.approx(numbers, rel=1e-6)
 
 
+async def test_each_item_of_a_list_has_the_ttl_of_its_request(proxy: Proxy) -> None:
+    space = fresh("space").replace(" ", "-")
+
+    def kept() -> Any:
+        return proxy.store.keys(f"*{space}*")
+
+    async def both() -> bool:
+        return len(kept()) == 2
+
+    await embed(proxy, [fresh("a"), fresh("b")], cache={"ttl": 30, "namespace": space})
+    assert await eventually(both)
+    assert all(0 < int(str(proxy.store.ttl(key))) <= 30 for key in kept())
+
+
 async def test_token_lists_are_items(proxy: Proxy) -> None:
     numbers = [abs(hash(fresh())) % 50_000 for _ in range(3)]
     first = vectors(await embed(proxy, [numbers, [*numbers, 7]]))
     before = proxy.asked(EMBEDDINGS)
     assert vectors(await embed(proxy, [numbers])) == first[:1]
     assert proxy.asked(EMBEDDINGS) == before
+
+
+def file(name: str, **more: Any) -> dict[str, Any]:
+    """A file as an item: a block of content, as the providers that see and hear take them."""
+    return {"type": "file", "file": {"file_id": f"gs://of-the-tests/{name}.mp4", **more}}
+
+
+async def seeing(request: web.Request) -> web.StreamResponse:
+    """Another vector for each item, whatever it is."""
+    items = (await request.json())["input"]
+    data = [
+        {"object": "embedding", "index": at, "embedding": [zlib.crc32(orjson.dumps(item)) / 2**32, 0.5]}
+        for at, item in enumerate(items)
+    ]
+    usage = {"prompt_tokens": len(items), "total_tokens": len(items)}
+    return web.json_response({"object": "list", "data": data, "model": "seeing", "usage": usage})
+
+
+async def test_files_are_items(proxy: Proxy) -> None:
+    proxy.provider.next[EMBEDDINGS].extend([seeing] * 3)
+    before = proxy.asked(EMBEDDINGS)
+    one, other, text = file(fresh("one")), file(fresh("other")), fresh()
+    first = vectors(await embed(proxy, [one, other]))
+    assert first[0] != first[1]
+    assert vectors(await embed(proxy, [other])) == first[1:]
+    assert vectors(await embed(proxy, [other, one])) == first[::-1]
+    assert proxy.asked(EMBEDDINGS) == before + 1
+    mixed = vectors(await embed(proxy, [one, text]))
+    assert mixed[0] == first[0] != mixed[1]
+    assert orjson.loads(proxy.provider.seen[-1].body)["input"] == [text]
+    cut = {**one, "file": {**one["file"], "video_metadata": {"fps": 1.0, "end_offset": "2s"}}}
+    assert vectors(await embed(proxy, [cut])) != first[:1]
+    assert proxy.asked(EMBEDDINGS) == before + 3
+    assert not proxy.provider.next[EMBEDDINGS]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.litellm.behaviours.proxies import Answer, Proxy, fresh
+from tests.litellm.behaviours.questions import ROUTES, asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -81,22 +82,26 @@ async def test_an_answer_without_text_may_say_something(proxy: Proxy, said: dict
 
 
 @pytest.mark.parametrize("status", [429, 500])
-async def test_an_error_reaches_the_client_and_is_not_kept(proxy: Proxy, status: int) -> None:
-    text = fresh()
-    proxy.provider.says(CHAT, {"error": {"message": "not now", "type": "x", "code": "x"}}, status)
-    failed = await proxy.chat(text)
+@pytest.mark.parametrize("route", ROUTES)
+async def test_an_error_reaches_the_client_and_is_not_kept(proxy: Proxy, route: str, status: int) -> None:
+    path, body = asked(route, fresh())
+    proxy.provider.says(path, {"error": {"message": "not now", "type": "x", "code": "x"}}, status, times=9)
+    failed = await proxy.post(path, body)
+    proxy.provider.next[path].clear()  # not all were fetched: LiteLLM asks three times for embeddings
     assert failed.status == status
     assert "not now" in failed.json["error"]["message"]
-    assert (await proxy.chat(text)).status == 200
+    assert (await proxy.post(path, body)).status == 200
 
 
-@pytest.mark.parametrize("choices", [None, "text", 5], ids=str)
-async def test_choices_that_are_none_are_not_kept(proxy: Proxy, choices: Any) -> None:
-    text = fresh()
-    proxy.provider.says(CHAT, {**HEAD, "choices": choices})
+@pytest.mark.parametrize("wrong", [{"choices": None}, {"choices": "text"}, {"choices": 5}, {}], ids=str)
+async def test_choices_that_are_none_are_not_kept(proxy: Proxy, wrong: dict[str, Any]) -> None:
+    text, before = fresh(), proxy.asked()
+    proxy.provider.says(CHAT, {**HEAD, **wrong})
     await proxy.chat(text)
     again = await proxy.chat(text)
     assert (again.status, again.key) == (200, None)
+    assert again.json["choices"][0]["message"]["content"]
+    assert proxy.asked() == before + 2
 
 
 @pytest.mark.differs("malformed-answers")

@@ -7,26 +7,11 @@ import aiohttp
 import pytest
 
 from tests.litellm.behaviours.proxies import Answer, Proxy, fresh
+from tests.litellm.behaviours.questions import ROUTES, asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CHAT = "/v1/chat/completions"
-
-
-def asked(route: str, text: str) -> tuple[str, dict[str, Any]]:
-    """Path and body of a question on a route."""
-    said = [{"role": "user", "content": text}]
-    return {
-        "chat": ("/v1/chat/completions", {"model": "toy", "messages": said}),
-        "text": ("/v1/completions", {"model": "toy-text", "prompt": text}),
-        "embeddings": ("/v1/embeddings", {"model": "toy-embedding", "input": text}),
-        "rerank": ("/v1/rerank", {"model": "toy-rerank", "query": text, "documents": ["one " + text, "two"]}),
-        "responses": ("/v1/responses", {"model": "toy", "input": text}),
-        "messages": ("/v1/messages", {"model": "claude", "messages": said, "max_tokens": 100}),
-    }[route]
-
-
-ROUTES = ["chat", "text", "embeddings", "rerank", "responses", "messages"]
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -66,7 +51,7 @@ async def test_a_transcription_is_known_by_the_bytes_of_its_file(proxy: Proxy) -
     assert proxy.asked("/v1/audio/transcriptions") == 2
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route != "embeddings"])
+@pytest.mark.parametrize("route", [route for route in ROUTES if route not in {"embeddings", "messages"}])
 async def test_a_hit_is_told_by_its_key_and_a_miss_by_none(proxy: Proxy, route: str) -> None:
     path, body = asked(route, fresh())
     assert (await proxy.post(path, body)).key is None
@@ -80,6 +65,16 @@ async def test_a_hit_of_embeddings_is_told_by_a_key_too(proxy: Proxy) -> None:
     path, body = asked("embeddings", fresh())
     assert (await proxy.post(path, body)).key is None
     assert re.fullmatch("[0-9a-f]{64}", str((await proxy.post(path, body)).key))
+
+
+@pytest.mark.differs("keys-everywhere")
+async def test_each_hit_of_messages_is_told_by_its_key(proxy: Proxy) -> None:
+    """LiteLLM tells it with the first one only."""
+    path, body = asked("messages", fresh())
+    assert (await proxy.post(path, body)).key is None
+    keys = [(await proxy.post(path, body)).key for _ in range(3)]
+    assert len(set(keys)) == 1
+    assert re.fullmatch("[0-9a-f]{64}", str(keys[0]))
 
 
 PARAMETERS: list[dict[str, Any]] = [

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.litellm.behaviours.proxies import Answer, Proxy, fresh
+from tests.litellm.behaviours.questions import TALKING, asked, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -14,6 +15,20 @@ HEAD = {"id": "chatcmpl-9", "object": "chat.completion.chunk", "created": 1, "mo
 
 def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     return {**HEAD, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+def response(status: str) -> dict[str, Any]:
+    """A response with nothing in it."""
+    asked = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+    return {
+        "id": "resp_9",
+        "object": "response",
+        "created_at": 1,
+        "model": "toy",
+        "status": status,
+        "output": [],
+        **asked,
+    }
 
 
 async def test_a_stream_is_replayed_with_its_id_and_its_text(proxy: Proxy) -> None:
@@ -39,15 +54,11 @@ async def test_a_replayed_stream_tells_its_usage_to_who_asks(proxy: Proxy) -> No
 
 @pytest.mark.differs("text-streams")
 async def test_a_streamed_text_completion_is_replayed(proxy: Proxy) -> None:
-    body = {"model": "toy-text", "prompt": fresh(), "stream": True}
-    before = proxy.asked("/v1/completions")
-    first, again = [await proxy.post("/v1/completions", body) for _ in range(2)]
-    assert proxy.asked("/v1/completions") == before + 1
-
-    def said(answer: Answer) -> str:
-        return "".join(choice.get("text") or "" for event in answer.events for choice in event["choices"])
-
-    assert said(again) == said(first) != ""
+    path, body = asked("text", fresh())
+    before = proxy.asked(path)
+    first, again = [await proxy.post(path, {**body, "stream": True}) for _ in range(2)]
+    assert proxy.asked(path) == before + 1
+    assert words("text", again) == words("text", first) != ""
 
 
 def tool_calls(answer: Answer) -> list[tuple[str, str]]:
@@ -65,21 +76,44 @@ def tool_calls(answer: Answer) -> list[tuple[str, str]]:
 
 async def test_a_streamed_tool_call_is_replayed(proxy: Proxy) -> None:
     function = {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
-    asked = {"stream": True, "tools": [{"type": "function", "function": function}]}
+    more = {"stream": True, "tools": [{"type": "function", "function": function}]}
     text = fresh()
-    first, again = [await proxy.chat(text, **asked) for _ in range(2)]
+    first, again = [await proxy.chat(text, **more) for _ in range(2)]
     assert again.key is not None
     assert tool_calls(again) == tool_calls(first) != []
 
 
-async def test_an_empty_stream_is_never_replayed(proxy: Proxy) -> None:
-    text = fresh()
-    proxy.provider.streams(CHAT, chunk({"role": "assistant"}), chunk({}, "stop"))
-    await proxy.chat(text, stream=True)
-    real = await proxy.chat(text, stream=True)
-    assert real.key is None
-    assert real.said != ""
-    assert (await proxy.chat(text, stream=True)).said == real.said
+EMPTY: dict[str, list[dict[str, Any]]] = {
+    "chat": [chunk({"role": "assistant"}), chunk({}, "stop")],
+    "text": [
+        {"id": "cmpl-9", "object": "text_completion", "created": 1, "model": "toy",
+         "choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": "stop"}]},
+    ],
+    "responses": [
+        {"type": "response.created", "sequence_number": 0, "response": response("in_progress")},
+        {"type": "response.completed", "sequence_number": 1, "response": response("completed")},
+    ],
+    "messages": [
+        {"type": "message_start",
+         "message": {"id": "msg_9", "type": "message", "role": "assistant", "model": "c", "content": [],
+                     "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 0}}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+         "usage": {"output_tokens": 0}},
+        {"type": "message_stop"},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("route", TALKING)
+async def test_an_empty_stream_is_never_replayed(proxy: Proxy, route: str) -> None:
+    path, body = asked(route, fresh())
+    before = proxy.asked(path)
+    proxy.provider.streams(path, *EMPTY[route])
+    empty, real, again = [await proxy.post(path, {**body, "stream": True}) for _ in range(3)]
+    assert [answer.status for answer in (empty, real, again)] == [200] * 3
+    assert words(route, empty) == ""
+    assert words(route, real) != ""
+    assert proxy.asked(path) == before + 2
 
 
 async def test_a_stream_without_an_end_is_never_replayed(proxy: Proxy) -> None:
@@ -126,36 +160,26 @@ async def test_several_choices_are_replayed_apart(proxy: Proxy) -> None:
         assert said(again, index) == said(first, index) != ""
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/v1/messages", {"model": "claude", "max_tokens": 100, "messages": [{"role": "user", "content": ""}]}),
-    ],
-)
-async def test_a_stream_of_messages_is_replayed_event_by_event(proxy: Proxy, path: str, body: dict[str, Any]) -> None:
-    body = {**body, "messages": [{"role": "user", "content": fresh()}], "stream": True}
+async def test_a_stream_of_messages_is_replayed_event_by_event(proxy: Proxy) -> None:
+    path, body = asked("messages", fresh())
     before = proxy.asked(path)
-    first, again = [await proxy.post(path, body) for _ in range(2)]
+    first, again = [await proxy.post(path, {**body, "stream": True}) for _ in range(2)]
     assert first.status == 200
     assert again.events == first.events
     assert proxy.asked(path) == before + 1
 
 
-def output_text(answer: Answer) -> str:
-    return "".join(event["delta"] for event in answer.events if event["type"] == "response.output_text.delta")
-
-
 async def test_a_stream_of_a_response_is_replayed(proxy: Proxy) -> None:
-    body = {"model": "toy", "input": fresh(), "stream": True}
-    before = proxy.asked("/v1/responses")
-    first, again = [await proxy.post("/v1/responses", body) for _ in range(2)]
-    assert proxy.asked("/v1/responses") == before + 1
-    assert output_text(again) == output_text(first) != ""
+    path, body = asked("responses", fresh())
+    before = proxy.asked(path)
+    first, again = [await proxy.post(path, {**body, "stream": True}) for _ in range(2)]
+    assert proxy.asked(path) == before + 1
+    assert words("responses", again) == words("responses", first) != ""
     assert again.events[-1]["type"] == "response.completed"
 
 
 @pytest.mark.differs("as-it-came")
 async def test_a_stream_of_a_response_is_replayed_event_by_event(proxy: Proxy) -> None:
-    body = {"model": "toy", "input": fresh(), "stream": True}
-    first, again = [await proxy.post("/v1/responses", body) for _ in range(2)]
+    path, body = asked("responses", fresh())
+    first, again = [await proxy.post(path, {**body, "stream": True}) for _ in range(2)]
     assert again.body == first.body

@@ -8,38 +8,26 @@ from typing import Any, Final
 import orjson
 
 from askonce.config.describe import without_credentials
-from askonce.config.models import answering
-from askonce.config.settings import Deployment, Settings
-from askonce.core.errors import RequestError
+from askonce.config.settings import Deployment
+from askonce.frontend.deployments import Deployments, unknown
 
 
 class Listed:
-    """The entries that clients may ask for, in the file's order, and their other names."""
+    """The entries that clients may ask for, in the file's order, as operators call them."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.entries: Final = [one for one in settings.deployments if one.for_clients]
-        self._aliases = {one.name: one.model for one in settings.aliases}
-
-    def answering(self, name: str) -> list[Deployment]:
-        """Those that a client's name reaches; none, for a name that nothing answers to."""
-        return answering(self._aliases.get(name, name), self.entries)
+    def __init__(self, deployments: Deployments) -> None:
+        self.entries: Final = deployments.entries
+        self._by_name = deployments.by_name
 
     def called(self, name: str) -> list[Deployment]:
         """Those of this name or alias, else those of this model as LiteLLM writes it (`openai/gpt-4o`), else those
         under whose star the name falls. Raises RequestError (404).
         """
-        asked = self._aliases.get(name, name)
-        found = [one for one in self.entries if one.pattern == asked]
-        found = found or [one for one in self.entries if litellm_model(one) == name] or self.answering(name)
+        found = self._by_name.called(name) or [one for one in self.entries if litellm_model(one) == name]
+        found = found or self._by_name.answering(name)
         if not found:
             raise unknown(name)
         return found
-
-
-def unknown(name: str) -> RequestError:
-    """In the words of OpenAI's API."""
-    said = f"The model '{name[:200]}' does not exist"
-    return RequestError(404, said, param="model", code="model_not_found")
 
 
 def litellm_model(deployment: Deployment) -> str:

@@ -8,8 +8,8 @@ from aiohttp import web
 from askonce.config.settings import Deployment
 from askonce.core.errors import bad_request
 from askonce.frontend import respond
-from askonce.frontend.admin.listed import Listed, litellm_params, unknown, with_ids
-from askonce.frontend.deployments import Deployments
+from askonce.frontend.admin.listed import Listed, litellm_params, with_ids
+from askonce.frontend.deployments import Deployments, unknown
 
 _CREATED: Final = 1677610602  # LiteLLM's constant in /v1/models: a model_list says no date
 
@@ -24,8 +24,7 @@ class Models:
 
     async def one(self, _request: web.BaseRequest, name: str) -> web.StreamResponse:
         """A model that can be asked for, under a star too. Raises RequestError (404)."""
-        found = [one for one in self.listed.answering(name) if one.unsupported is None]
-        if not found and name not in self.names.names:
+        if not self.names.servable(name):
             raise unknown(name)
         return respond.json_response(_model(name))
 

@@ -1,4 +1,4 @@
-"""What most routes have in common: a request is one question, and its answer is kept whole. Knows no API."""
+"""What most routes have in common. Knows no API."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +14,9 @@ def marked(body: Body, mark: Any) -> Body:
     return {**body, "streamed": [mark, body.get("streamed")]} if mark is not None or "streamed" in body else body
 
 
-class OnePart:
-    """The members of an Endpoint for a route whose requests are one part each, sent as JSON, and answered whole: a
-    route says only in what it differs.
+class UsualEndpoint:
+    """The members of an Endpoint as most routes have them: a request is JSON and one part, its answer is not streamed,
+    and the provider keeps nothing of it. A route says only in what it differs.
     """
 
     __slots__ = ()
@@ -31,7 +31,7 @@ class OnePart:
     def repeatable(self, body: Body) -> bool:
         return True
 
-    def remembered(self, body: Body) -> bool:
+    def kept_upstream(self, body: Body) -> bool:
         return False
 
     def streamed(self, body: Body) -> bool:
