@@ -5,12 +5,14 @@ Every server has a user `keeper` who may do everything: tests set up and look wi
 the others may do, the user `default` included, is up to `acl`.
 """
 
+import os
 import random
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -56,12 +58,24 @@ class Authority:
         return ("--port", "0", "--tls-port", str(port), *map(str, files), "--tls-auth-clients", "no")
 
 
+def _ports() -> Iterator[int]:
+    """One after the other, each process of a test run in a range of its own: none is handed out twice before its server
+    has bound it.
+    """
+    first = 12_000 + 2_500 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8)
+    begin = random.randrange(2_500)  # another test run may have begun elsewhere
+    return cycle(first + (begin + step) % 2_500 for step in range(2_500))
+
+
+_NUMBERS: Final = _ports()
+
+
 def port() -> int:
     """A free one that no outgoing connection is given, as those of `free_port` are: so many servers start and stop and
     talk to each other here that one of theirs would be taken now and then.
     """
     while True:
-        number = random.randrange(12_000, 32_000)
+        number = next(_NUMBERS)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", number))
             return number
