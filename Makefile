@@ -68,7 +68,7 @@ $(NODE_CLIENTS:%=$(VENV)/clients/%/.made): $(VENV)/clients/%/.made: $(CLIENTS)/%
 	@rm -rf $(@D)
 	@mkdir -p $(@D)
 	@cp $(<D)/package.json $< $(@D)
-	@if command -v npm >/dev/null; then npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error --silent && touch $@; fi
+	@if command -v npm >/dev/null; then npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@; fi
 
 compare-litellm: $(VENV)/.dev  ## what LiteLLM itself does in the tests of its behaviours; see docs/litellm.md
 	@sh benchmarks/peers/litellm.sh
