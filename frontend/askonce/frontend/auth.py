@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from askonce.config.settings import Scope
@@ -85,6 +86,7 @@ def _from_another_site(headers: Mapping[str, str]) -> bool:
     return origin is not None and origin.partition("://")[2] != headers.get("Host")
 
 
+@lru_cache(maxsize=256)  # it is asked for every hit, about the same few names
 def _private(host: str) -> bool:
     """Whether this name of a host, with or without a port, is an address, or one that nobody can register. To a host
     whose name a browser was lied to about (DNS rebinding) all is one site.
