@@ -34,9 +34,12 @@ model_list:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The machine's, less what would steer askonce."""
+    """The machine's, less what would steer askonce. A read of the store may take long: a busy machine is none that is
+    sick, and a hit shall be one.
+    """
     names = ("ASKONCE_", "REDIS_", "LITELLM_", "OPENAI_", "PROMETHEUS_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(names)} | more
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(names)}
+    return kept | {"ASKONCE_STORE_DEADLINE": "2"} | more
 
 
 class Process:

@@ -80,7 +80,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         await line.open()
         try:
             through = {"STORE_PORT": str(line.port), "ASKONCE_MEMORY_BYTES": "0"}
-            one = await stack.add_frontend(**through)
+            one = await stack.add_frontend(**through, ASKONCE_STORE_DEADLINE="0.05")
             other = await stack.add_frontend(**through, ASKONCE_STORE_DEADLINE="20")
             yield Scene(Client(session, one), Client(session, other), line, store)
         finally:
