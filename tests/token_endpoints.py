@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 from redis.credentials import CredentialProvider
 
-from askonce.config.settings import GcpIam
+from askonce.config.identities import GcpIam
 from askonce.stores.redis.iam import provider
 
 

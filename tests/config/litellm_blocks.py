@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from askonce.config.settings import GcpIam
+from askonce.config.identities import GcpIam
 
 PAGE = Path(__file__).parent / "litellm_page"
 FOUR = frozenset({"completion", "text_completion", "embedding", "transcription"})

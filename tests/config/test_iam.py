@@ -2,7 +2,7 @@
 
 import pytest
 
-from askonce.config.settings import AwsIam, AzureIam, GcpIam
+from askonce.config.identities import AwsIam, AzureIam, GcpIam
 from askonce.core.errors import ConfigError
 
 PARAMS = "litellm_settings.cache_params"

@@ -12,6 +12,7 @@ from askonce.core.entry import JSON, Entry, Lookup, Usage
 from askonce.core.events import Answered
 from askonce.core.key import CacheKey
 from askonce.core.policy import Rules
+from askonce.frontend.access.caller import ADMIN
 from askonce.frontend.ask import Ask
 from askonce.frontend.auth import Gate
 from askonce.frontend.deployments import Deployments
@@ -84,7 +85,7 @@ def place(
 ) -> Question:
     """The question as a fresh frontend with this configuration sees it."""
     known = Deployments(deployments or [deployment(api_key="sk-own")])
-    return Placing(known, gate or Gate(None, None), Keys(namespace), rules).place(an_ask)
+    return Placing(known, gate or Gate(None, None), Keys(namespace), rules).place(an_ask, ADMIN)
 
 
 def count(metrics: Metrics, name: str, **labels: str) -> float:

@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 
 from askonce.config.settings import Scope
 from askonce.core.errors import RequestError
+from askonce.frontend.access.caller import ADMIN
 from askonce.frontend.auth import Credential, Gate, credential
 
 MASTER = "sk-master-é"
@@ -24,22 +25,22 @@ def as_read(raw: bytes) -> str:
 
 
 @pytest.mark.parametrize("given_header", [None, "", "Bearer sk", "Basic x", as_read(b"Bearer \xff"), "\x00"])
-def test_without_a_master_key_everybody_is_let_in(given_header: str | None) -> None:
+async def test_without_a_master_key_everybody_is_let_in(given_header: str | None) -> None:
     gate = Gate(None, None)
-    gate.admit(headers(given_header))
+    await gate.admit(headers(given_header))
     assert not gate.closed
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "odd", as_read(b"\xff")])
-def test_a_web_page_is_let_in_only_by_a_key(site: str) -> None:
+async def test_a_web_page_is_let_in_only_by_a_key(site: str) -> None:
     """Browsers say where a request comes from (the Fetch Metadata headers); other clients do not."""
     sent = CIMultiDict({"sec-fetch-site": site, "Authorization": f"Bearer {MASTER}"})
     with pytest.raises(RequestError) as refused:
-        Gate(None, None).admit(sent)
+        await Gate(None, None).admit(sent)
     assert refused.value.status == 403
-    Gate(MASTER, None).admit(sent)
-    Gate(None, None).admit(CIMultiDict({"Sec-Fetch-Site": "same-origin"}))
-    Gate(None, None).admit(CIMultiDict({"Sec-Fetch-Site": "none"}))
+    await Gate(MASTER, None).admit(sent)
+    await Gate(None, None).admit(CIMultiDict({"Sec-Fetch-Site": "same-origin"}))
+    await Gate(None, None).admit(CIMultiDict({"Sec-Fetch-Site": "none"}))
 
 
 @pytest.mark.parametrize(
@@ -63,28 +64,28 @@ def test_a_web_page_is_let_in_only_by_a_key(site: str) -> None:
         ("localhost.evil.example", None, False),
     ],
 )
-def test_a_name_that_anybody_could_own_may_be_a_lie_told_to_a_browser(
+async def test_a_name_that_anybody_could_own_may_be_a_lie_told_to_a_browser(
     host: str, origin: str | None, let_in: bool
 ) -> None:
     sent = CIMultiDict({"Host": host, "Sec-Fetch-Site": "same-origin"})
     if origin is not None:
         sent["Origin"] = origin
     if let_in:
-        Gate(None, None, local=True).admit(sent)
+        await Gate(None, None, local=True).admit(sent)
     else:
         with pytest.raises(RequestError) as refused:
-            Gate(None, None, local=True).admit(sent)
+            await Gate(None, None, local=True).admit(sent)
         assert refused.value.status == 403
     if let_in or origin is None:
-        Gate(None, None).admit(sent)
-    Gate(MASTER, None, local=True).admit(CIMultiDict({**sent, "Authorization": f"Bearer {MASTER}"}))
+        await Gate(None, None).admit(sent)
+    await Gate(MASTER, None, local=True).admit(CIMultiDict({**sent, "Authorization": f"Bearer {MASTER}"}))
 
 
 @pytest.mark.parametrize("right", ["Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}", "Bearer {}  "])
-def test_the_master_key_is_let_in(right: str) -> None:
+async def test_the_master_key_is_let_in(right: str) -> None:
     gate = Gate(MASTER, None)
     assert gate.closed
-    gate.admit(headers(right.format(MASTER)))
+    await gate.admit(headers(right.format(MASTER)))
 
 
 @pytest.mark.parametrize(
@@ -95,9 +96,9 @@ def test_the_master_key_is_let_in(right: str) -> None:
         f"Bearer {MASTER} {MASTER}", f"Bearer {MASTER},Bearer {MASTER}", "Bearer " + "x" * 8000,
     ],
 )  # fmt: skip
-def test_a_wrong_key_is_refused_in_openais_words(wrong: str) -> None:
+async def test_a_wrong_key_is_refused_in_openais_words(wrong: str) -> None:
     with pytest.raises(RequestError) as refused:
-        Gate(MASTER, None).admit(headers(wrong))
+        await Gate(MASTER, None).admit(headers(wrong))
     assert (refused.value.status, refused.value.type, refused.value.code) == (401, "auth_error", "invalid_api_key")
     assert wrong.removeprefix("Bearer ") not in refused.value.message
 
@@ -107,27 +108,27 @@ def test_a_wrong_key_is_refused_in_openais_words(wrong: str) -> None:
     [None, "", "Bearer", "Bearer ", "Bearer    ", MASTER, f"Basic {MASTER}", f" Bearer {MASTER}", f"Bearer{MASTER}",
      f"Bearer\t{MASTER}", f"Bearer: {MASTER}", "\x00", as_read(b"\xff \xff"), "ßearer x"],
 )  # fmt: skip
-def test_no_key_is_refused_and_told_how_to_send_one(missing: str | None) -> None:
+async def test_no_key_is_refused_and_told_how_to_send_one(missing: str | None) -> None:
     with pytest.raises(RequestError, match="Authorization: Bearer") as refused:
-        Gate(MASTER, None).admit(headers(missing))
+        await Gate(MASTER, None).admit(headers(missing))
     assert (refused.value.status, refused.value.code) == (401, None)
 
 
 @given(st.binary(max_size=40), st.sampled_from([b"", b"Bearer ", b"bearer  ", b"Basic "]))
-def test_no_header_raises_anything_else(raw: bytes, before: bytes) -> None:
+async def test_no_header_raises_anything_else(raw: bytes, before: bytes) -> None:
     sent = headers(as_read(before + raw))
     for gate in (Gate(MASTER, None), Gate("", "key"), Gate(None, "key")):
         try:
-            gate.admit(sent)
+            await gate.admit(sent)
         except RequestError as refused:
             assert refused.status == 401
         else:
             assert not gate.closed
-        assert len(gate.tenant(sent, own_credential=True)) == 64
+        assert len(gate.tenant(sent, ADMIN, own_credential=True)) == 64
 
 
-def test_a_key_that_is_no_utf8_can_be_a_master_key() -> None:
-    Gate(as_read(b"k\xff"), None).admit(headers(as_read(b"Bearer k\xff")))
+async def test_a_key_that_is_no_utf8_can_be_a_master_key() -> None:
+    await Gate(as_read(b"k\xff"), None).admit(headers(as_read(b"Bearer k\xff")))
 
 
 SCOPES: list[tuple[Scope | None, bool, bool]] = [
@@ -145,24 +146,26 @@ SCOPES: list[tuple[Scope | None, bool, bool]] = [
 
 @pytest.mark.parametrize("master", [None, "sk-master"])
 @pytest.mark.parametrize(("scope", "own", "shared"), SCOPES)
-def test_who_shares_answers(master: str | None, scope: Scope | None, own: bool, shared: bool) -> None:
+async def test_who_shares_answers(master: str | None, scope: Scope | None, own: bool, shared: bool) -> None:
     gate = Gate(master, scope)
-    a, b, nobody = (gate.tenant(headers(sent), own_credential=own) for sent in ("Bearer sk-a", "Bearer sk-b", None))
+    a, b, nobody = (
+        gate.tenant(headers(sent), ADMIN, own_credential=own) for sent in ("Bearer sk-a", "Bearer sk-b", None)
+    )
     if shared:
         assert a == b == nobody == ""
     else:
         assert len({a, b, nobody}) == 3
         assert all(len(tenant) == 64 for tenant in (a, b, nobody))
         assert "sk-a" not in a
-        assert a == gate.tenant(headers("bearer  sk-a "), own_credential=own), "the same credential"
+        assert a == gate.tenant(headers("bearer  sk-a "), ADMIN, own_credential=own), "the same credential"
 
 
-def test_a_tenant_is_the_same_on_every_frontend() -> None:
-    one, other = (Gate(None, None).tenant(headers("Bearer sk-a"), own_credential=True) for _ in range(2))
+async def test_a_tenant_is_the_same_on_every_frontend() -> None:
+    one, other = (Gate(None, None).tenant(headers("Bearer sk-a"), ADMIN, own_credential=True) for _ in range(2))
     assert one == other
 
 
-def test_a_credential_may_stand_in_the_headers_of_several_apis() -> None:
+async def test_a_credential_may_stand_in_the_headers_of_several_apis() -> None:
     assert credential(headers("Bearer sk-a")) == Credential("sk-a", bearer=True)
     assert credential(headers("Basic sk-a")) is None
     assert credential(headers(None)) is None
@@ -172,11 +175,11 @@ def test_a_credential_may_stand_in_the_headers_of_several_apis() -> None:
     assert credential(CIMultiDict({"x-litellm-api-key": "Bearer sk-a"})) == Credential("sk-a", bearer=False)
 
 
-def test_of_several_credentials_the_first_in_litellms_order_counts() -> None:
+async def test_of_several_credentials_the_first_in_litellms_order_counts() -> None:
     order = ["x-litellm-api-key", "Authorization", "api-key", "x-api-key"]
     for at, name in enumerate(order):
         sent = CIMultiDict({other: f"Bearer {other}" if other == "Authorization" else other for other in order[at:]})
         given = credential(sent)
         assert given is not None
         assert given.value == name
-        Gate(name, None).admit(sent)
+        await Gate(name, None).admit(sent)

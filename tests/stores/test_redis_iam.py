@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 
-from askonce.config.settings import AwsIam
+from askonce.config.identities import AwsIam
 from askonce.stores.redis.iam import NoToken, provider
 from tests.servers import Valkey, free_port
 from tests.token_endpoints import Amazon, no_cloud, signed_by

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.credentials import CredentialProvider
 
-from askonce.config.settings import AzureIam
+from askonce.config.identities import AzureIam
 from askonce.core.errors import ConfigError
 from askonce.stores.redis.iam import NoToken, provider
 from tests.redis_topologies import Authority

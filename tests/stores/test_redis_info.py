@@ -9,7 +9,8 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from askonce.config.settings import AwsIam, AzureIam, GcpIam, Node, RedisSettings
+from askonce.config.identities import AwsIam, AzureIam, GcpIam
+from askonce.config.settings import Node, RedisSettings
 from askonce.core.errors import ConfigError, StoreUnavailable
 from askonce.stores.redis.info import RedisInspector, as_said, describe
 from askonce.stores.registry import STORES

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis.credentials import CredentialProvider
 
-from askonce.config.settings import AzureIam, GcpIam
+from askonce.config.identities import AzureIam, GcpIam
 from askonce.core.errors import ConfigError
 from askonce.stores.redis import tokens
 from askonce.stores.redis.iam import NoToken, provider

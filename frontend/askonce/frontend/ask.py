@@ -12,8 +12,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import MultiMapping
 
 from askonce.calls.endpoint import Body, Endpoint
-from askonce.core.control import CacheControl, read_controls
+from askonce.core.control import CacheControl
 from askonce.core.errors import RequestError, bad_request
+from askonce.frontend.access.caller import Caller
 from askonce.frontend.auth import KEY_HEADERS
 
 # These name an account at the provider, and go only where the client's own credential goes.
@@ -85,7 +86,9 @@ async def _read_on(request: web.BaseRequest) -> bytes:
     return bytes(body)
 
 
-async def read_ask(request: web.BaseRequest, endpoint: Endpoint, data: bytes | None, named: str | None) -> Ask:
+async def read_ask(
+    request: web.BaseRequest, endpoint: Endpoint, data: bytes | None, named: str | None, caller: Caller
+) -> Ask:
     """From the JSON of `data`, or, for a route that takes forms, from the request itself. `named` is the model that
     the address names, where it does: it counts before the body's.
 
@@ -97,7 +100,7 @@ async def read_ask(request: web.BaseRequest, endpoint: Endpoint, data: bytes | N
         body, upload = await _read_form(request)
     else:
         body = read_json(data)
-    control = read_controls(body.pop("cache", None), ", ".join(request.headers.getall(hdrs.CACHE_CONTROL, ())))
+    control = caller.controls(body.pop("cache", None), ", ".join(request.headers.getall(hdrs.CACHE_CONTROL, ())))
     if named is not None:
         body["model"] = named
     endpoint.check(body)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from askonce.config.settings import Scope
 from askonce.core.errors import RequestError
+from askonce.frontend.access.caller import ADMIN, Caller
 
 # Where a client may show its key, beside `Authorization: Bearer`: LiteLLM's own header, Azure's and Anthropic's.
 KEY_HEADERS: Final = ("x-litellm-api-key", "api-key", "x-api-key")
@@ -34,7 +35,7 @@ class Gate:
         self._scope = scope
         self._local = local
 
-    def admit(self, headers: Mapping[str, str]) -> None:
+    async def admit(self, headers: Mapping[str, str]) -> Caller:
         """Raises RequestError (401, or 403 for a web page's request where no key is set)."""
         if self._expected is None:
             # Without a key, whoever reaches the port is let in: a web page in the operator's browser must not.
@@ -42,24 +43,26 @@ class Gate:
                 raise RequestError(403, "Requests from other web sites need a master key.", "auth_error")
             if self._local and headers.get("Host") not in _USUAL and not _private(headers.get("Host", "")):
                 raise RequestError(403, "Without a master key no public name of a host is answered to.", "auth_error")
-            return
+            return ADMIN
         given = credential(headers)
         if given is None:
             raise RequestError(401, "No API key was given. Send it as `Authorization: Bearer KEY`.", "auth_error")
         if not hmac.compare_digest(_bytes(given.value), self._expected):
             raise RequestError(401, "The API key is wrong.", "auth_error", code="invalid_api_key")
+        return ADMIN
 
     @property
     def closed(self) -> bool:
         """Whether a key is needed; such a key is the proxy's own and never goes upstream."""
         return self._expected is not None
 
-    def tenant(self, headers: Mapping[str, str], *, own_credential: bool) -> str:
+    def tenant(self, headers: Mapping[str, str], caller: Caller, *, own_credential: bool) -> str:
         """Who shares answers with this request: "" is everybody, else a hash of the credential.
 
         Where the client's own credential goes upstream nobody else is served what it paid for, unless the operator
         set `cache_scope: global`.
         """
+        del caller
         if self._scope == "global" or (self._scope is None and not own_credential):
             return ""
         given = credential(headers)

@@ -12,6 +12,7 @@ from askonce.calls.endpoint import Body
 from askonce.core.entry import SSE
 from askonce.core.errors import UpstreamError, UpstreamUnavailable
 from askonce.core.policy import Rules, Skip, SkipReason, Why, room
+from askonce.frontend.accounts.payer import NOBODY, Payer
 from askonce.frontend.deployments import Target
 from askonce.frontend.keeping import Keeper, Whole
 from askonce.frontend.question import Question
@@ -23,7 +24,9 @@ from askonce.telemetry.metrics import Metrics
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """`shown` once the cache had its look; `skipped` is why the answer was not kept, None when it was."""
+    """`shown` once the cache had its look; `skipped` is why the answer was not kept, None when it was. `cost` is in US
+    dollars, None where nobody says what the model costs; `retries` are the tries after the first.
+    """
 
     question: Question
     missing: list[int]
@@ -31,8 +34,11 @@ class Flight:
     target: Target
     recording: Recording
     asked_at: float
+    payer: Payer
     shown: bool = False
     skipped: SkipReason | Why | None = None
+    cost: float | None = None
+    retries: int = 0
 
 
 class Flights:
@@ -56,7 +62,7 @@ class Flights:
         self._tasks: set[asyncio.Task[None]] = set()
         metrics.sample("askonce_flights", lambda: len(self._tasks))
 
-    def join_or_start(self, question: Question, missing: list[int]) -> tuple[Flight, bool]:
+    def join_or_start(self, question: Question, missing: list[int], payer: Payer = NOBODY) -> tuple[Flight, bool]:
         """The flight that answers the missing parts, and whether somebody else had started it."""
         mark = _mark(question, missing, streamed=question.ask.streamed)
         sharing = question.allowed.read and question.allowed.write
@@ -68,7 +74,7 @@ class Flights:
         recording = Recording(held)
         route = question.route
         target = route.first if question.ask.endpoint.kept_upstream(question.ask.body) else route.next()
-        flight = Flight(question, missing, question.body_for(missing), target, recording, self._clock())
+        flight = Flight(question, missing, question.body_for(missing), target, recording, self._clock(), payer)
         if sharing:
             self._joinable[mark] = flight
         task = asyncio.create_task(self._fly(flight, mark), name="flight")

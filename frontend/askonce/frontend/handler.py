@@ -14,9 +14,12 @@ from askonce.core.entry import Found
 from askonce.core.errors import RequestError, UpstreamError
 from askonce.core.policy import Plan, plan
 from askonce.frontend import respond
+from askonce.frontend.access.caller import Caller
+from askonce.frontend.accounts.payer import Payer
 from askonce.frontend.ask import read_ask, read_body, spoken
 from askonce.frontend.auth import Gate
 from askonce.frontend.flights import Flights
+from askonce.frontend.limits import Limiter
 from askonce.frontend.meaning import EXACT, Meaning
 from askonce.frontend.observe import Observed, Observer, Result
 from askonce.frontend.passing import Passing
@@ -34,6 +37,7 @@ class Handler:
         *,
         endpoint: Endpoint,
         gate: Gate,
+        limiter: Limiter,
         placing: Placing,
         tier: Tiered,
         meaning: Meaning | None,
@@ -45,6 +49,7 @@ class Handler:
     ) -> None:
         self._endpoint = endpoint
         self._gate = gate
+        self._limiter = limiter
         self._placing = placing
         self._tier = tier
         self._meaning = meaning
@@ -75,8 +80,18 @@ class Handler:
             self._observer.end(observed)
 
     async def _answer(self, request: web.BaseRequest, named: str | None, observed: Observed) -> web.StreamResponse:
-        self._gate.admit(request.headers)
-        question = await self._question(request, named)
+        caller = await self._gate.admit(request.headers)
+        question = await self._question(request, named, caller)
+        caller.require(question.ask.model)
+        admission = await self._limiter.admit(caller, question.ask.model)
+        try:
+            return await self._serve(request, question, observed, Payer(caller, admission))
+        finally:
+            admission.end()
+
+    async def _serve(
+        self, request: web.BaseRequest, question: Question, observed: Observed, payer: Payer
+    ) -> web.StreamResponse:
         now = self._clock()
         known = self._in_memory(question, now) or await self._look_up(question, now)
         if known.missing and self._meaning is not None:
@@ -89,17 +104,17 @@ class Handler:
             await other.recording.over()
             if (now_known := self._in_memory(question, self._clock())) is not None:
                 return self._hit(request, question, now_known, observed)
-        flight, joined = self._flights.join_or_start(question, known.missing)
+        flight, joined = self._flights.join_or_start(question, known.missing, payer)
         return await self._passing.answer(request, question, known, flight, observed, joined=joined)
 
-    async def _question(self, request: web.BaseRequest, named: str | None) -> Question:
+    async def _question(self, request: web.BaseRequest, named: str | None, caller: Caller) -> Question:
         if self._endpoint.multipart:
-            return self._placing.place(await read_ask(request, self._endpoint, None, named))
+            return self._placing.place(await read_ask(request, self._endpoint, None, named, caller), caller)
         data = await read_body(request)
-        mark = (data, (named, *spoken(request.headers)))
+        mark = (data, (named, caller.imprint, *spoken(request.headers)))
         known = self._remembered.get(mark)
         if known is None:
-            known = self._placing.place(await read_ask(request, self._endpoint, data, named))
+            known = self._placing.place(await read_ask(request, self._endpoint, data, named, caller), caller)
             self._remembered.put(mark, len(data), known)
         return known
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from askonce.core.events import Answered, Deleted, Event, Flushed, Superseded
+from askonce.core.events import Answered, Cooled, Deleted, Event, Flushed, Superseded
 from askonce.stores.memory import MemoryStore
 from askonce.telemetry.logs import Log
 
@@ -14,6 +14,7 @@ class News:
     memory: MemoryStore
     log: Log
     clock: Callable[[], float]
+    on_cooled: Callable[[Cooled], None] = lambda _: None
 
     def hear(self, event: Event) -> None:
         match event:
@@ -28,6 +29,8 @@ class News:
                 self.memory.forget(keys, at)
             case Flushed():
                 self.memory.flush(event)
+            case Cooled():
+                self.on_cooled(event)
             case _:
                 assert_never(event)
 

@@ -7,6 +7,7 @@ from askonce.calls.compared import beyond_words
 from askonce.calls.endpoint import Body
 from askonce.core.entry import Lookup
 from askonce.core.policy import UNREPEATABLE, Permit, Rules, permit
+from askonce.frontend.access.caller import Caller
 from askonce.frontend.ask import Ask
 from askonce.frontend.auth import Credential, Gate, credential
 from askonce.frontend.deployments import Deployments, Route
@@ -15,13 +16,16 @@ from askonce.frontend.upstream import forwarded_headers
 
 
 class Question(NamedTuple):
-    """`lookups` has one for each part of the ask. `credential` is the client's own, or None where it stays here."""
+    """`lookups` has one for each part of the ask. `credential` is the client's own, or None where it stays here;
+    `tenant` is who shares the answer, "" being everybody.
+    """
 
     ask: Ask
     route: Route
     credential: Credential | None
     lookups: list[Lookup]
     allowed: Permit
+    tenant: str
 
     @property
     def key(self) -> str:
@@ -56,16 +60,17 @@ class Placing:
     keys: Keys
     rules: Rules
 
-    def place(self, ask: Ask) -> Question:
+    def place(self, ask: Ask, caller: Caller) -> Question:
         """Raises RequestError for a model that cannot be asked."""
         route = self.deployments.route(ask.model, ask.endpoint.path)
         own_credential = self._own_credential(route)
-        forwarded, tenant = self._sharing(ask, route)
+        forwarded, tenant = self._sharing(ask, route, caller)
         lookups = self.keys.lookups(ask, route, forwarded, tenant, ask.endpoint.parts(ask.body))
         allowed = permit(self.rules, ask.endpoint.name, ask.control)
         if (allowed.read or allowed.write) and not ask.endpoint.repeatable(ask.body):
             allowed = UNREPEATABLE
-        return Question(ask, route, credential(ask.headers) if own_credential else None, lookups, allowed)
+        shown = credential(ask.headers) if own_credential else None
+        return Question(ask, route, shown, lookups, allowed, tenant)
 
     def in_scope(self, question: Question, longest: int) -> Lookup | None:
         """The question's lookup with its scope and its text, where it may be matched by meaning: None where only the
@@ -77,14 +82,15 @@ class Placing:
             return None
         if compared is None or len(compared.text) > longest:
             return None
-        scope = self.keys.scope(ask, route, *self._sharing(ask, route), compared.rest)
+        forwarded = forwarded_headers(ask, own_credential=self._own_credential(route))
+        scope = self.keys.scope(ask, route, forwarded, question.tenant, compared.rest)
         return replace(question.lookups[0], scope=scope, text=compared.text)
 
     def _own_credential(self, route: Route) -> bool:
         return not route.shared_key and not self.gate.closed
 
-    def _sharing(self, ask: Ask, route: Route) -> tuple[dict[str, str], str]:
+    def _sharing(self, ask: Ask, route: Route, caller: Caller) -> tuple[dict[str, str], str]:
         """The headers that go upstream, and who shares the answer."""
         own_credential = self._own_credential(route)
         forwarded = forwarded_headers(ask, own_credential=own_credential)
-        return forwarded, self.gate.tenant(ask.headers, own_credential=own_credential)
+        return forwarded, self.gate.tenant(ask.headers, caller, own_credential=own_credential)

@@ -63,7 +63,7 @@ class Relay:
         observed.result = Result.BYPASS
         shape = MESSAGES.refusal if aim.anthropic else respond.as_openai
         try:
-            self._gate.admit(request.headers)
+            await self._gate.admit(request.headers)
             return await _while_there(request, self._pass_on(request, aim, observed))
         except RequestError as error:
             observed.result = Result.REFUSED

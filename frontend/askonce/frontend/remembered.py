@@ -15,7 +15,7 @@ _OVERHEAD: Final = 2048  # bytes charged for the objects around a body, which is
 _LOOKUP: Final = 448  # bytes charged for a lookup and what it was read from
 
 Mark = tuple[bytes, tuple[str | None, ...]]
-"""The body; the model that the address names, and the headers that are heard."""
+"""The body; the model that the address names, who asks, and the headers that are heard."""
 
 
 class Remembered:

@@ -67,7 +67,7 @@ def as_openai(error: dict[str, Any], _status: int) -> dict[str, Any]:
 
 
 def refusal(request: web.BaseRequest, error: RequestError, shape: Shape = as_openai) -> web.Response:
-    headers = {"Cache-Status": f"{CACHE_NAME}; detail=refused"}
+    headers = {"Cache-Status": f"{CACHE_NAME}; detail=refused", **error.headers}
     if error.status == 401:
         headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     response = failure(

@@ -23,6 +23,7 @@ from askonce.frontend.enriching import Enricher
 from askonce.frontend.flights import Flights
 from askonce.frontend.keeping import Keeper, Queue
 from askonce.frontend.keys import Keys
+from askonce.frontend.limits import Limiter
 from askonce.frontend.meaning import Meaning
 from askonce.frontend.news import News
 from askonce.frontend.observe import PASSED_THROUGH, Observer
@@ -121,6 +122,7 @@ class Frontend:
             tier=tier,
             bus=self._bus,
             placing=placing,
+            limiter=Limiter(None),
             meaning=meaning,
             flights=self._flights,
             upstream=self._upstream,

@@ -12,6 +12,7 @@ from askonce.frontend.admin.listed import Listed
 from askonce.frontend.admin.table import Admin
 from askonce.frontend.flights import Flights
 from askonce.frontend.handler import Handler
+from askonce.frontend.limits import Limiter
 from askonce.frontend.meaning import Meaning
 from askonce.frontend.observe import Observer
 from askonce.frontend.passing import Passing
@@ -41,6 +42,7 @@ class Parts:
     tier: Tiered
     bus: Publisher
     placing: Placing
+    limiter: Limiter
     meaning: Meaning | None
     flights: Flights
     upstream: Upstream
@@ -91,6 +93,7 @@ def _cached(parts: Parts) -> Iterator[tuple[Endpoint, Handler]]:
             Handler(
                 endpoint=endpoint,
                 gate=parts.placing.gate,
+                limiter=parts.limiter,
                 placing=parts.placing,
                 tier=parts.tier,
                 meaning=parts.meaning if endpoint.comparable else None,

@@ -1,7 +1,7 @@
 """The bus, in two roles: frontends publish and listen, writers consume. Names the queue's promises, not its product."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from askonce.core.events import Answered, Event
 from askonce.core.key import CacheKey
@@ -98,6 +98,61 @@ class Publisher(Protocol):
     async def ping(self) -> None: ...
 
     async def close(self) -> None: ...
+
+
+class Record(NamedTuple):
+    """What stands under a name of a bucket, and the number of that change."""
+
+    value: bytes
+    revision: int
+
+
+class Bucket(Protocol):
+    """Named records that outlive every process, and that every frontend hears of. Names are of A-Z a-z 0-9 . _ -
+
+    Every verb raises BusUnavailable when the queue does not answer; what was to be written may have been.
+    """
+
+    @property
+    def connected(self) -> bool: ...
+
+    async def get(self, name: str) -> Record | None:
+        """As the bucket has it at the time of the call: what somebody's `put` has returned from is seen."""
+        ...
+
+    async def put(self, name: str, value: bytes, *, revision: int | None = None) -> int:
+        """Writes, and gives the revision. With one, only if the record still has it, and 0 is one that is not there;
+        raises BusConflict otherwise.
+        """
+        ...
+
+    async def delete(self, name: str, *, revision: int | None = None) -> None:
+        """As `put`. One that is not there is no error."""
+        ...
+
+    async def all(self, start: str) -> dict[str, Record]:
+        """Every record whose name begins so, up to the next dot or the end: `start` ends in a dot."""
+        ...
+
+    async def watch(self, on_change: Callable[[str, Record | None], None], on_gap: Callable[[], None]) -> None:
+        """Calls `on_change` for every change from here on, in order, None being a deletion; `on_gap` when some may
+        have been missed. Returns once it stands; a watcher that is cut off has later what it missed.
+        """
+        ...
+
+
+class Tally(Protocol):
+    """Sums that all frontends add to, kept by the queue: each amount is added once."""
+
+    async def add(self, name: str, amount: int, *, once: str) -> int:
+        """Gives the new sum. A repeat with the same `once` within two minutes adds nothing. Raises BusUnavailable."""
+        ...
+
+    async def total(self, name: str) -> int:
+        """0 for a name that nothing was added to. Raises BusUnavailable."""
+        ...
+
+    async def reset(self, name: str) -> None: ...
 
 
 class Tombstones(Protocol):

@@ -6,12 +6,10 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from askonce.config.identities import AwsIam, AzureIam, GcpIam
 from askonce.config.settings import (
-    AwsIam,
-    AzureIam,
     CacheSettings,
     Deployment,
-    GcpIam,
     Node,
     QdrantSettings,
     RedisSettings,

@@ -9,9 +9,9 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from askonce.config.identities import AwsIam, AzureIam, GcpIam
 from askonce.config.notes import Notes
 from askonce.config.said import Said, Setting
-from askonce.config.settings import AwsIam, AzureIam, GcpIam
 from askonce.config.values import flag, line
 
 

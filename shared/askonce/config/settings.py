@@ -3,20 +3,18 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from askonce.config.identities import AwsIam, AzureIam, GcpIam
+from askonce.config.policies import Frozen, Prices, RoutingSettings
 from askonce.config.surface.rows import Verdict
 
 CacheType = Literal["local", "disk", "redis", "s3", "qdrant-semantic", "redis-semantic"]
 Scope = Literal["global", "team", "key"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Deployment(_Frozen):
+class Deployment(Frozen):
     """One way to reach a model: an entry of `model_list`, or what stands for a missing one.
 
     `pattern` is what clients call it, stars included; `model` is its name at the provider, with stars where those of
@@ -24,6 +22,9 @@ class Deployment(_Frozen):
     and Anthropic it is the address before `/openai` and before `/v1`, and `api_version` is Azure's: a date, "v1" or
     "preview". `key_is_token`: `api_key` is shown as a bearer, whatever the provider's usual way. `timeout` is for a
     whole answer, `stream_timeout` for each wait of a stream, both in seconds. `model_info` is kept as it was written.
+
+    `weight`, or else `rpm`, or else `tpm` (requests and tokens a minute) is its share of a group; of several `order`s
+    the lowest that is usable is asked. `prices` are what the operator says of it.
 
     `unsupported` says why requests to it cannot be served, and is None for those that can. `for_clients` is false for
     a model that only the cache itself asks for vectors.
@@ -42,11 +43,17 @@ class Deployment(_Frozen):
     timeout: float | None = None
     stream_timeout: float | None = None
     model_info: dict[str, Any] = Field(default_factory=dict, repr=False)
+    weight: float | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    order: int | None = None
+    max_parallel_requests: int | None = None
+    prices: Prices = Prices()
     unsupported: str | None = None
     for_clients: bool = True
 
 
-class Alias(_Frozen):
+class Alias(Frozen):
     """Another name of a model: `model` is what `model_list` calls it. A hidden one is answered to and not listed."""
 
     name: str
@@ -54,43 +61,19 @@ class Alias(_Frozen):
     hidden: bool = False
 
 
-class DiskSettings(_Frozen):
+class DiskSettings(Frozen):
     path: Path
     max_bytes: int
 
 
-class Node(_Frozen):
+class Node(Frozen):
     """One of several servers."""
 
     host: str
     port: int
 
 
-class GcpIam(_Frozen):
-    """A Google service account whose access tokens are the password. `endpoint` is for tests."""
-
-    service_account: str
-    endpoint: str | None = None
-
-
-class AwsIam(_Frozen):
-    """A user of Amazon ElastiCache whose signed requests are the password."""
-
-    user: str
-    cache: str
-    region: str
-    serverless: bool = False
-
-
-class AzureIam(_Frozen):
-    """An identity of Microsoft Entra whose access tokens are the password; without a secret, the machine's own."""
-
-    client_id: str | None = None
-    tenant_id: str | None = None
-    client_secret: SecretStr | None = None
-
-
-class RedisSettings(_Frozen):
+class RedisSettings(Frozen):
     """Where Redis is, the first of these that is given: `cluster_nodes`, `url`, `sentinel_nodes` with `service_name`,
     or `host` and `port`. `arguments` go to redis-py's client as they are. `iam` gives the password anew where set.
     """
@@ -111,7 +94,7 @@ class RedisSettings(_Frozen):
     arguments: dict[str, Any] = Field(default_factory=dict, repr=False)
 
 
-class S3Settings(_Frozen):
+class S3Settings(Frozen):
     """A bucket. Keys that are None are looked for where boto3 always looks. `path` is a folder in the bucket, without
     slashes at its ends; `verify` may be the path of a CA file; `config` goes to botocore's Config.
     """
@@ -129,7 +112,7 @@ class S3Settings(_Frozen):
     config: dict[str, Any] = Field(default_factory=dict, repr=False)
 
 
-class QdrantSettings(_Frozen):
+class QdrantSettings(Frozen):
     """A Qdrant server."""
 
     url: str = Field(repr=False)
@@ -137,7 +120,7 @@ class QdrantSettings(_Frozen):
     quantization: Literal["binary", "scalar", "product"] = "binary"
 
 
-class SemanticSettings(_Frozen):
+class SemanticSettings(Frozen):
     """Matching by meaning. `index` is what the Qdrant collection or the Redis index is called, before the embedding
     model and its dimension are added. `embedding_model` is a name that `deployments` has, or `local/…`: see
     `local_model`.
@@ -154,7 +137,7 @@ class SemanticSettings(_Frozen):
         return name if slash and kind == "local" else None
 
 
-class CacheSettings(_Frozen):
+class CacheSettings(Frozen):
     """`ttl` is what new entries live, in seconds, and None is without end. `memory_ttl` caps it in the memory tier."""
 
     enabled: bool = True
@@ -242,6 +225,9 @@ class ProxySettings(BaseSettings):
         description="For requests and arriving answers together at shutdown; the outbox then has a quarter of it "
         "at least.",
     )
+    key_grace: float = Field(
+        default=3600.0, ge=0, description="While the keys' bucket is away, keys seen before stay good for this long."
+    )
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port for `/metrics` of a writer run by hand."
     )
@@ -263,7 +249,17 @@ class ProxySettings(BaseSettings):
         return (init_settings,)
 
 
-class Standing(_Frozen):
+class AccessSettings(Frozen):
+    """Virtual keys and limits. `key_ttl` is for how long, in seconds, what is known of a key is not asked for again.
+    `redis` is where limits are counted for all frontends together; None: each counts for itself.
+    """
+
+    key_ttl: float = 60.0
+    max_parallel_requests: int | None = None
+    redis: RedisSettings | None = None
+
+
+class Standing(Frozen):
     """A setting of LiteLLM's that stands in the file, by its dotted name, and what comes of it: see `surface.rows`."""
 
     name: str
@@ -271,7 +267,7 @@ class Standing(_Frozen):
     words: str = ""
 
 
-class Settings(_Frozen):
+class Settings(Frozen):
     """Everything that is in force. `ignored` lists settings of the file that have no effect here, and why; `standing`
     all of LiteLLM's that are in it, in its order.
 
@@ -284,6 +280,8 @@ class Settings(_Frozen):
     aliases: tuple[Alias, ...] = ()
     cache: CacheSettings
     proxy: ProxySettings
+    routing: RoutingSettings = RoutingSettings()
+    access: AccessSettings = AccessSettings()
     master_key: SecretStr | None = None
     ignored: tuple[str, ...] = ()
     standing: tuple[Standing, ...] = ()

@@ -9,7 +9,8 @@ meets them; nothing above an adapter names a client library.
     │   └── StoreRefused       it will never take this entry: too large, malformed
     ├── BusError
     │   ├── BusUnavailable     it may work later, a full stream included
-    │   └── BusRefused         it will never take this message: larger than the server's payload limit
+    │   ├── BusRefused         it will never take this message: larger than the server's payload limit
+    │   └── BusConflict        somebody else has written there meanwhile
     ├── WireError              bytes that are not one of our frames
     ├── EmbedderUnavailable    no vector for a text now
     └── UpstreamError
@@ -17,7 +18,7 @@ meets them; nothing above an adapter names a client library.
         └── UpstreamTimeout      504
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class AskonceError(Exception):
@@ -36,7 +37,7 @@ class ConfigError(AskonceError):
 class RequestError(AskonceError):
     """An answer that the proxy gives by itself, in the shape of OpenAI's API errors.
 
-    `param` names the field at fault, as in https://platform.openai.com/docs/guides/error-codes.
+    `param` names the field at fault, as in https://platform.openai.com/docs/guides/error-codes. `headers` go with it.
     """
 
     status: int
@@ -44,6 +45,7 @@ class RequestError(AskonceError):
     type: str = "invalid_request_error"
     param: str | None = None
     code: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.status} {self.message}"
@@ -70,6 +72,10 @@ class BusUnavailable(BusError):
 
 
 class BusRefused(BusError):
+    pass
+
+
+class BusConflict(BusError):
     pass
 
 

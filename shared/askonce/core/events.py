@@ -46,4 +46,14 @@ class Flushed:
     at: float
 
 
-Event = Answered | Superseded | Deleted | Flushed
+@dataclass(frozen=True, slots=True)
+class Cooled:
+    """A frontend has seen this deployment fail too often: until then, in seconds since the epoch, nobody asks it who
+    can ask another. `deployment` is its id: see `frontend.deployments`.
+    """
+
+    deployment: str
+    until: float
+
+
+Event = Answered | Superseded | Deleted | Flushed | Cooled

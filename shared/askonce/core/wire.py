@@ -14,13 +14,13 @@ import orjson
 
 from askonce.core.entry import MEDIA_TYPE, Entry, Lookup, Usage, Vector
 from askonce.core.errors import WireError
-from askonce.core.events import Answered, Deleted, Event, Flushed, Superseded
+from askonce.core.events import Answered, Cooled, Deleted, Event, Flushed, Superseded
 from askonce.core.key import NAMESPACE, CacheKey
 
 _HEAD = struct.Struct(">3scI")
 _MAGIC = b"AO1"
 _FLOAT = 4  # bytes
-_ENTRY, _ANSWERED, _SUPERSEDED, _DELETED, _FLUSHED = b"E", b"A", b"S", b"D", b"F"
+_ENTRY, _ANSWERED, _SUPERSEDED, _DELETED, _FLUSHED, _COOLED = b"E", b"A", b"S", b"D", b"F", b"C"
 LEAST = _HEAD.size  # bytes of a frame that tell how many more its header has
 
 
@@ -85,6 +85,8 @@ def encode(event: Event) -> bytes:
             return _frame(_DELETED, {"keys": [str(key) for key in keys], "at": at})
         case Flushed(namespace=namespace, at=at):
             return _frame(_FLUSHED, {"namespace": namespace, "at": at})
+        case Cooled(deployment=deployment, until=until):
+            return _frame(_COOLED, {"deployment": deployment, "until": until})
 
 
 def decode(data: bytes) -> Event:
@@ -102,6 +104,8 @@ def decode(data: bytes) -> Event:
             return Deleted(_keys(header["keys"]), _seconds(header["at"]))
         if kind == _FLUSHED:
             return Flushed(_namespace(header["namespace"]), _seconds(header["at"]))
+        if kind == _COOLED:
+            return Cooled(_text(header["deployment"]), _seconds(header["until"]))
     except (LookupError, TypeError, ValueError) as error:
         raise WireError(f"event header: {type(error).__name__}") from None
     raise WireError("unknown kind of event")

@@ -101,7 +101,7 @@ class Admin:
 
         async def guarded(request: web.BaseRequest) -> web.StreamResponse:
             try:
-                self.gate.admit(request.headers)
+                await self.gate.admit(request.headers)
                 return await answer(request)
             except RequestError as error:
                 return respond.refusal(request, error)

@@ -4,7 +4,7 @@ import sys
 
 from redis.credentials import CredentialProvider
 
-from askonce.config.settings import AwsIam, AzureIam, GcpIam
+from askonce.config.identities import AwsIam, AzureIam, GcpIam
 from askonce.core.errors import ConfigError
 from askonce.stores.redis.tokens import NoToken, Renewed
 

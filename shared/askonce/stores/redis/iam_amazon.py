@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
-from askonce.config.settings import AwsIam
+from askonce.config.identities import AwsIam
 from askonce.stores.redis.tokens import NoToken, Token
 
 _SERVICE: Final = "elasticache"

@@ -9,7 +9,7 @@ import google.auth
 from google.auth import exceptions, impersonated_credentials
 from google.auth.transport.requests import Request
 
-from askonce.config.settings import GcpIam
+from askonce.config.identities import GcpIam
 from askonce.stores.redis.tokens import ANSWER_SECONDS, NoToken, Token
 
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"

@@ -8,7 +8,7 @@ import orjson
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
-from askonce.config.settings import AzureIam
+from askonce.config.identities import AzureIam
 from askonce.core.errors import ConfigError
 from askonce.stores.redis.tokens import ANSWER_SECONDS, NoToken, Token
 
