@@ -104,6 +104,7 @@ lock-clients: $(VENV)/.dev  ## the lock files of tests/clients, anew
 bench: $(VENV)/.run  ## hits and misses beside LiteLLM and nginx; see docs/benchmarks.md
 	@sh benchmarks/setup.sh
 	$(BIN)/python -m benchmarks.bench $(ARGS)
+	$(BIN)/python -m benchmarks.limits $(ARGS)
 
 bench-semantic: $(VENV)/.dev  ## matching by meaning: how well, how fast, and misses while the store is sick
 	@sh benchmarks/setup.sh

@@ -7,7 +7,7 @@ import pytest
 
 from askonce.core import wire
 from askonce.core.errors import BusRefused, BusUnavailable
-from askonce.core.events import Answered, Deleted, Superseded
+from askonce.core.events import Answered, Cooled, Deleted, Superseded
 from tests.bus.flushing import FlushContract
 from tests.bus.kit import NOW, Ears, World, answer, drained, entry, gather, insist, key, pends, until
 
@@ -150,11 +150,11 @@ class BusContract(FlushContract):
         ears = [Ears() for _ in publishers]
         for publisher, ear in zip(publishers, ears, strict=True):
             await publisher.listen(ear.hear, ear.miss)
-        told = [answer(1), Superseded((key(2),), NOW), Deleted((key(3),), NOW)]
+        told = [answer(1), Superseded((key(2),), NOW), Deleted((key(3),), NOW), Cooled("a-deployment", NOW + 60)]
         for event in told:
             publishers[0].tell(event)
         for ear in ears:
-            await until(lambda ear=ear: len(ear.events) == 3)
+            await until(lambda ear=ear: len(ear.events) == 4)
             assert (ear.events, ear.gaps) == (told, 0)
 
     async def test_what_is_told_is_not_queued(self, world: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 from askonce.bus import names
 from askonce.bus.consumer import NatsConsumer
 from askonce.bus.link import Link
-from askonce.bus.nats import open_publisher
+from askonce.bus.nats import FrontendBus, open_frontend_bus
 from askonce.bus.protocols import Consumer, Publisher
 from askonce.config.settings import ProxySettings
 from askonce.telemetry.logs import Log
@@ -24,14 +24,17 @@ class NatsWorld:
     def __init__(self, server: NatsServer) -> None:
         self.server = server
         self.settings = ProxySettings(queue_bytes=self.capacity)
-        self.open: list[Publisher | Consumer] = []
+        self.open: list[FrontendBus | Consumer] = []
 
     async def publisher(self) -> Publisher:
-        publisher = await open_publisher(
+        return (await self.frontend()).publisher
+
+    async def frontend(self) -> FrontendBus:
+        bus = await open_frontend_bus(
             self.server.url, store="redis", settings=self.settings, metrics=Metrics(), log=LOG, name="test"
         )
-        self.open.append(publisher)
-        return publisher
+        self.open.append(bus)
+        return bus
 
     async def consumer(self) -> Consumer:
         link = Link(self.server.url, name="test", inbox=names.WRITER_INBOX, metrics=Metrics(), log=LOG)

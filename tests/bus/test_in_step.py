@@ -6,7 +6,7 @@ import time
 import pytest
 
 from askonce.bus.local import LocalBus
-from askonce.bus.nats import open_publisher
+from askonce.bus.nats import open_frontend_bus
 from askonce.bus.protocols import Publisher
 from askonce.bus.trips import RoundTrips
 from askonce.config.settings import ProxySettings
@@ -22,9 +22,10 @@ server = nats_world.server
 
 async def open_nats(server: NatsServer) -> Publisher:
     settings = ProxySettings()
-    return await open_publisher(
+    bus = await open_frontend_bus(
         server.url, store="redis", settings=settings, metrics=Metrics(), log=Log("test"), name="test"
     )
+    return bus.publisher
 
 
 async def check(speaker: Publisher, listener: Publisher) -> None:

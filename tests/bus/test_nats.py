@@ -6,11 +6,11 @@ import time
 import nats
 
 from askonce.bus import names
-from askonce.bus.nats import open_consumer, open_publisher
+from askonce.bus.nats import open_consumer, open_frontend_bus
 from askonce.bus.streams import ensure_streams
 from askonce.config.settings import ProxySettings
 from askonce.core import wire
-from askonce.core.events import Deleted
+from askonce.core.events import Cooled, Deleted
 from askonce.telemetry.metrics import Metrics
 from tests.bus import nats_world
 from tests.bus.contract import BusContract
@@ -34,6 +34,7 @@ async def test_streams_are_created_by_five_at_once(server):
         names.STREAM,
         names.DEAD_STREAM,
         names.TOMBSTONE_STREAM,
+        names.KEY_STREAM,
     }
     for client in clients:
         await client.close()
@@ -86,7 +87,7 @@ async def test_both_open_with_the_signatures_of_the_composition_root(world):
         name="writer-1",
         clock=time.time,
     )
-    publisher = await open_publisher(
+    bus = await open_frontend_bus(
         f"{world.server.url},nats://127.0.0.1:{free_port()}",
         store="disk",
         settings=world.settings,
@@ -95,12 +96,12 @@ async def test_both_open_with_the_signatures_of_the_composition_root(world):
         name="frontend-1",
     )
     event = answer(1)
-    await publisher.publish(event)
+    await bus.publisher.publish(event)
     (delivery,) = await gather(consumer.answered, 1)
     assert wire.decode(delivery.data) == event
     await delivery.ack()
     await consumer.close()
-    await publisher.close()
+    await bus.close()
 
 
 async def test_what_was_fetched_and_not_handed_out_goes_back_at_once(world):
@@ -136,3 +137,17 @@ async def test_a_bug_in_a_listener_does_not_end_its_feed(world):
     for number in range(2):
         await publisher.delete([key(number)], NOW, within=10, confirm=False)
     await until(lambda: len(heard) == 2)
+
+
+async def test_an_event_of_a_later_version_is_passed_over_by_who_does_not_know_it(world):
+    publisher, ears = await world.publisher(), Ears()
+    await publisher.listen(ears.hear, ears.miss)
+    unknown = bytearray(wire.encode(Cooled("a-deployment", NOW)))
+    unknown[3:4] = b"?"  # the letter of its kind
+    client = await nats.connect(world.server.url)
+    await client.publish(names.TOLD, bytes(unknown))
+    await client.flush()
+    await client.close()
+    publisher.tell(Cooled("a-deployment", NOW))
+    await until(lambda: bool(ears.events))
+    assert (ears.events, ears.gaps) == ([Cooled("a-deployment", NOW)], 0)

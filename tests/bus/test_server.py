@@ -12,7 +12,8 @@ from nats.js.api import ConsumerConfig
 
 from askonce.bus import names
 from askonce.bus.link import Link
-from askonce.bus.nats import open_consumer, open_publisher
+from askonce.bus.nats import open_consumer, open_frontend_bus
+from askonce.bus.protocols import Record
 from askonce.bus.server import server_config
 from askonce.bus.streams import ensure_streams
 from askonce.config.settings import ProxySettings
@@ -22,6 +23,7 @@ from askonce.core.events import Answered, Deleted, Flushed
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from tests.bus.kit import NOW, Ears, answer, drained, gather, key, until
+from tests.bus.records import Watcher
 from tests.servers import NatsServer
 
 LOG = Log("test")
@@ -55,7 +57,11 @@ def server(tmp_path):
 
 
 async def frontend(server):
-    return await open_publisher(
+    return (await frontend_bus(server)).publisher
+
+
+async def frontend_bus(server):
+    return await open_frontend_bus(
         server.as_role("frontend"), store="disk", settings=SETTINGS, metrics=Metrics(), log=LOG, name="frontend"
     )
 
@@ -108,6 +114,56 @@ async def test_both_roles_can_do_their_work_whoever_comes_first(server, first):
     await late.close()
     await publisher.close()
     await consumer.close()
+
+
+async def test_frontends_keep_keys_and_sums_whoever_comes_first(server):
+    consumer = await writer(server)
+    bus, other, watcher = await frontend_bus(server), await frontend_bus(server), Watcher()
+    await watcher.watch(bus.keys)
+    revision = await other.keys.put("key.a", b"x", revision=0)
+    assert await bus.keys.get("key.a") == Record(b"x", revision)
+    assert await bus.keys.all("key.") == {"key.a": Record(b"x", revision)}
+    await other.keys.delete("key.a", revision=revision)
+    await until(lambda: watcher.heard == [("key.a", b"x"), ("key.a", None)])
+    assert await bus.spent.add("key.a", 5, once="x") == 5
+    await other.spent.reset("key.a")
+    assert await bus.spent.total("key.a") == 0
+    for each in (bus, other, consumer):
+        await each.close()
+
+
+async def test_a_writer_neither_reads_nor_writes_keys_and_sums(server):
+    bus = await frontend_bus(server)
+    await bus.keys.put("key.a", b"x")
+    await bus.spent.add("key.a", 1, once="x")
+    consumer = json.dumps({"stream_name": names.KEY_STREAM, "config": {"deliver_subject": "x"}}).encode()
+    for stream, subject in ((names.KEY_STREAM, names.record("key.a")), (names.SPENT_STREAM, names.spent("key.a"))):
+        for forbidden in (
+            subject,
+            f"$JS.API.STREAM.MSG.GET.{stream}",
+            f"$JS.API.DIRECT.GET.{stream}",
+            f"$JS.API.DIRECT.GET.{stream}.{subject}",
+            f"$JS.API.CONSUMER.CREATE.{stream}",
+            f"$JS.API.CONSUMER.CREATE.{stream}.x",
+            f"$JS.API.CONSUMER.CREATE.{stream}.x.{subject}",
+            f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.x",
+            f"$JS.API.STREAM.UPDATE.{stream}",
+            f"$JS.API.STREAM.PURGE.{stream}",
+            f"$JS.API.STREAM.DELETE.{stream}",
+        ):
+            assert await refused(server, "writer", forbidden, consumer), forbidden
+        assert await deaf(server, "writer", subject), subject
+    assert (await bus.keys.get("key.a") or Record(b"", 0)).value == b"x"
+    await bus.close()
+
+
+async def test_a_frontend_can_neither_purge_nor_change_nor_overhear_keys_and_sums(server):
+    await (await frontend_bus(server)).close()
+    for stream, subject in ((names.KEY_STREAM, names.RECORDS), (names.SPENT_STREAM, names.SPENT)):
+        for verb in ("UPDATE", "PURGE", "DELETE", "MSG.DELETE", "RESTORE", "SNAPSHOT"):
+            assert await refused(server, "frontend", f"$JS.API.STREAM.{verb}.{stream}"), (stream, verb)
+        assert await refused(server, "frontend", f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.x"), stream
+        assert await deaf(server, "frontend", subject), subject
 
 
 async def refused(server, role: str, subject: str, payload: bytes = b"{}") -> bool:

@@ -24,7 +24,9 @@ either = st.tuples(st.just("chat"), chat_answers) | st.tuples(st.just("text"), t
 
 def kept(answer):
     usage = answer["usage"]
-    return Answer(orjson.dumps(answer), JSON, Usage(usage["prompt_tokens"], usage["completion_tokens"]))
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    counts = Usage(usage["prompt_tokens"], usage["completion_tokens"], min(cached, usage["prompt_tokens"]))
+    return Answer(orjson.dumps(answer), JSON, counts)
 
 
 def same(one, other):

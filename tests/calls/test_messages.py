@@ -178,9 +178,9 @@ def test_what_the_providers_own_cache_read_and_wrote_is_of_the_prompt():
         "cache_creation": {"ephemeral_5m_input_tokens": 100},
     }
     [one] = kept({**MESSAGE, "usage": usage})
-    assert one.usage == Usage(1103, 7)
+    assert one.usage == Usage(1103, 7, 1000)
     streamed = MESSAGES.assemble(sse(start(usage=usage), *HELLO, stopped(usage={"output_tokens": 9}), END), ROOM)
-    assert streamed.usage == Usage(1103, 9)
+    assert streamed.usage == Usage(1103, 9, 1000)
 
 
 # -- an entry in both forms ------------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ def test_what_kubernetes_sets_for_a_service_called_askonce_stops_nothing(read):
 def test_everything_without_effect_is_told_once_with_its_reason(read):
     text = """
 include: [other.yaml]
-router_settings: {num_retries: 2, routing_strategy: least-busy, num_retrys: 2}
+router_settings: {num_retries: 2, retry_policy: {}, num_retrys: 2}
 general_settings: {database_url: "postgres://u:secret@h/db", databse_url: x}
 litellm_settings: {drop_params: true, callbacks: [prometheus], cahce: true}
 modle_list: []
@@ -152,10 +152,9 @@ modle_list: []
         "litellm_settings.drop_params: requests are never rewritten",
         "litellm_settings.callbacks: not built yet; /metrics is always served",
         "litellm_settings.cahce: not known",
-        "general_settings.database_url: not built yet: virtual keys",
+        "general_settings.database_url: keys are kept in the queue's server, and need no database",
         "general_settings.databse_url: not known",
-        "router_settings.num_retries: not built yet: retries and fallbacks",
-        "router_settings.routing_strategy: not built yet: load balancing",
+        "router_settings.retry_policy: num_retries counts for every kind of error",
         "router_settings.num_retrys: not known",
         "include: not built yet",
         "modle_list: not known",

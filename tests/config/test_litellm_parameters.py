@@ -88,6 +88,6 @@ def test_credentials_of_google_in_dotenv_are_there_for_its_library(read):
     assert settings.for_libraries == {"GOOGLE_APPLICATION_CREDENTIALS": SecretStr("/path/to/service-account-key.json")}
 
 
-def test_user_key_ttl_is_told_as_not_built(read):
-    text = page("user_key_ttl.yaml").replace("<your-number>", "30")
-    assert read(text).ignored == ("general_settings.user_api_key_cache_ttl: not built yet: virtual keys",)
+def test_user_key_ttl(read):
+    settings = read(page("user_key_ttl.yaml").replace("<your-number>", "30"))
+    assert (settings.access.key_ttl, settings.ignored) == (30, ())

@@ -111,10 +111,10 @@ def test_base_from_the_environment(read, environ, base):
 
 
 def test_an_unused_reference_is_no_reason_to_refuse(read):
-    settings = read(entry("model: gpt-4o\nrpm: os.environ/RPM\napi_version: os.environ/V\nazure_ad_token: t"))
+    settings = read(entry("model: gpt-4o\ntags: os.environ/TAGS\napi_version: os.environ/V\nazure_ad_token: t"))
     assert only(settings).unsupported is None
     assert settings.ignored == (
-        "model_list[].litellm_params.rpm: not built yet: load balancing",
+        "model_list[].litellm_params.tags: not built yet: choosing a deployment by it",
         "model_list[].litellm_params.api_version: only for azure",
         "model_list[].litellm_params.azure_ad_token: only for azure",
     )
@@ -130,8 +130,9 @@ stop: ["\\n"]
 some_new_parameter: {deep: [1, os.environ/DEEP]}
 extra_body: {top_k: 4, logit_bias: {50256: -100}}
 rpm: 10
-weight: 2
-input_cost_per_token: 0.000001
+itpm: 10
+region_name: eu
+input_cost_per_pixel: 0.000001
 aws_secret_access_key: not-for-openai
 langfuse_secret_key: nor-this
 mock_response: hello
@@ -154,15 +155,22 @@ extra_headers: {x-team: blue, x-level: 3}
     assert (deployment.timeout, deployment.stream_timeout, deployment.organization) == (30.0, 5.0, "org-1")
     assert deployment.extra_headers == {"x-team": "blue", "x-level": "3"}
     ignored = {line.split(":")[0].rpartition(".")[2] for line in settings.ignored}
-    assert {"rpm", "weight", "input_cost_per_token", "mock_response", "stream", "aws_secret_access_key"} <= ignored
+    assert {
+        "itpm",
+        "region_name",
+        "input_cost_per_pixel",
+        "mock_response",
+        "stream",
+        "aws_secret_access_key",
+    } <= ignored
 
 
 def test_one_name_twice_is_a_group_and_its_settings_are_told_once(read):
-    one = entry("model: openai/a\nrpm: 1")
-    two = entry("model: openai/b\nrpm: 2").split("\n", 1)[1]
+    one = entry("model: openai/a\nitpm: 1")
+    two = entry("model: openai/b\nitpm: 2").split("\n", 1)[1]
     settings = read(one + two)
     assert [(d.pattern, d.model) for d in settings.deployments] == [("m", "a"), ("m", "b")]
-    assert settings.ignored == ("model_list[].litellm_params.rpm: not built yet: load balancing",)
+    assert settings.ignored == ("model_list[].litellm_params.itpm: not built yet: choosing a deployment by it",)
 
 
 def test_wildcards(read):
@@ -201,4 +209,7 @@ def test_model_info_is_kept_as_it_was_written_and_unknown_members_are_told(read,
     settings = read(f"model_list: [{{model_name: m, litellm_params: {{model: x}}, model_info: {written}, modle: 2}}]")
     assert only(settings).model_info == info
     assert only(settings).unsupported is None
-    assert settings.ignored == ("model_list[].modle: not known",)
+    assert settings.ignored == (
+        "model_list[].modle: not known",
+        "model_list[].model_info.base_model: NOBODY is not set",
+    )

@@ -135,6 +135,19 @@ def test_what_can_be_served_is_and_the_rest_says_why(settings):
     assert {(one.timeout, one.stream_timeout) for one in settings.deployments} == {(120.0, 15.0)}
 
 
+def test_groups_have_shares_prices_and_others_to_ask(settings):
+    eu, us, openai, *_ = settings.deployments
+    assert (eu.weight, eu.rpm, eu.tpm, eu.max_parallel_requests) == (3, 600, 90000, 10)
+    assert (eu.base_model, eu.prices.input_token, eu.prices.output_token) == ("azure/gpt-4o", 2.5e-06, None)
+    assert (us.order, openai.order, openai.num_retries) == (2, 3, 0)
+    routing = settings.routing
+    assert (routing.strategy, routing.num_retries, routing.cooldown) == ("usage-based-routing-v2", 2, 30)
+    assert (routing.fallbacks, routing.context_window_fallbacks) == ({"gpt-4o": ("claude",)}, {"gpt-4o": ("gemini",)})
+    assert "litellm_settings.num_retries: has no effect beside router_settings.num_retries" in settings.ignored
+    assert "router_settings.redis_host: REDIS_HOST is not set" in settings.ignored
+    assert settings.access.redis is None
+
+
 def test_only_what_makes_answers_goes_into_requests(settings):
     defaults = {one.model: one.defaults for one in settings.deployments if one.defaults}
     assert defaults == {
@@ -150,13 +163,14 @@ def test_what_has_no_effect_is_listed_once(settings):
     assert len(names) == len(set(names))
     prefix = "model_list[].litellm_params."
     of_entries = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
-    assert of_entries >= {"weight", "rpm", "tpm", "order", "input_cost_per_token", "aws_region_name", "vertex_project"}
+    assert of_entries >= {"aws_region_name", "vertex_project", "mock_response", "cache_control_injection_points"}
     assert "model_list[].access_groups: not known" in settings.ignored
     assert "litellm_settings.something_new: not known" in settings.ignored
     assert "guardrails: not built yet" in settings.ignored
     built = {
         "litellm_settings.request_timeout", "router_settings.timeout", "router_settings.stream_timeout",
         "router_settings.model_group_alias", "model_list[].model_info", f"{prefix}api_version",
+        f"{prefix}weight", f"{prefix}rpm", f"{prefix}input_cost_per_token", "router_settings.routing_strategy",
     }  # fmt: skip
     assert not built & set(names)
     assert "s3cr3t" not in repr(settings) + "".join(settings.ignored)

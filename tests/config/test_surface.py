@@ -19,7 +19,7 @@ from askonce.config.known import LITELLM_CALL_TYPES, UNBUILT_STORES
 from askonce.config.providers import SERVED
 from askonce.config.redis_arguments import CLUSTER_ARGUMENTS
 from askonce.config.section import Section
-from askonce.config.surface import cache, models
+from askonce.config.surface import cache, models, sections
 from askonce.config.surface.rows import Row, Table, Verdict
 from askonce.config.surface.table import CONTROLS, HEADERS, PREFIXES, ROUTES, SETTINGS, VARIABLES, named
 
@@ -68,9 +68,15 @@ def beside(path: str) -> dict[str, Any]:
     params = params_beside(name) if path.startswith(cache.PREFIX) else KINDS[inside]
     azure = path in {f"{models.PARAMS}api_version", f"{models.PARAMS}azure_ad_token"}
     entry = {"model": "azure/m", "api_base": "http://azure"} if azure else {"model": "m"}
+    router: dict[str, Any] = {}
+    if path.startswith(sections.ARGUMENTS.prefix):
+        router = {"routing_strategy": "latency-based-routing"}
+    elif name in {"redis_port", "redis_password", "redis_db"}:
+        router = {"redis_host": "other"}
     return {
         "model_list": [{"model_name": "gpt-4o", "litellm_params": entry}],
         "litellm_settings": {"cache": True, "cache_params": params},
+        "router_settings": router,
     }
 
 

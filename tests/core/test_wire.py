@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from askonce.core.entry import JSON, MEDIA_TYPE, Entry, Lookup, Usage, Vector
 from askonce.core.errors import WireError
-from askonce.core.events import Answered, Deleted, Flushed, Superseded
+from askonce.core.events import Answered, Cooled, Deleted, Flushed, Superseded
 from askonce.core.key import NAMESPACE, CacheKey
 from askonce.core.wire import decode, decode_entry, encode, encode_entry, floats, split, unpack_floats
 
@@ -30,7 +30,7 @@ vectors = st.builds(Vector, texts, st.lists(st.floats(width=32), min_size=1, max
 scopes = st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
 matched = st.builds(Lookup, keys, scopes, texts, st.none() | vectors)
 homes = st.from_regex(NAMESPACE, fullmatch=True) | st.just("")
-usages = st.builds(Usage, st.integers(0, 2**53), st.integers(0, 2**53))
+usages = st.builds(Usage, st.integers(0, 2**53), st.integers(0, 2**53), st.integers(0, 2**53))
 entries = st.builds(
     Entry,
     lookup=keys.map(Lookup) | matched,
@@ -42,11 +42,16 @@ entries = st.builds(
     call_type=texts,
     usage=usages,
     home=st.none() | homes,
+    cost=st.none() | st.integers(0, 2**63 - 1),
 )
 answered = st.builds(Answered, id=texts, asked_at=times, entries=st.lists(entries, max_size=4).map(tuple))
 told = st.lists(keys, max_size=4).map(tuple)
 events = (
-    answered | st.builds(Superseded, told, times) | st.builds(Deleted, told, times) | st.builds(Flushed, homes, times)
+    answered
+    | st.builds(Superseded, told, times)
+    | st.builds(Deleted, told, times)
+    | st.builds(Flushed, homes, times)
+    | st.builds(Cooled, texts, times)
 )
 
 
@@ -248,3 +253,14 @@ def test_packing_is_little_endian():
 @pytest.mark.parametrize("vector", [[0.1], [1e300], [1], [0.5, True], ["x"], [None], [[0.5]], [0.5, 2**70]])
 def test_what_would_lose_is_not_packed(vector):
     assert floats(vector) is None
+
+
+def test_an_entry_of_before_there_were_costs_has_none():
+    read = decode_entry(framed(b"E", DESCRIBED))
+    assert (read.cost, read.usage) == (None, Usage())
+
+
+@pytest.mark.parametrize("member", [{"cost": -1}, {"cost": 0.5}, {"cost": "1"}, {"cost": None}, {"cached": -1}])
+def test_a_cost_that_is_none_makes_no_entry(member):
+    with pytest.raises(WireError):
+        decode_entry(framed(b"E", DESCRIBED | member))

@@ -18,11 +18,14 @@ from askonce.core.errors import RequestError
 from askonce.core.policy import SkipReason, Why
 from askonce.frontend.admin.table import Admin
 from askonce.frontend.embedders.gathering import Outcome as Embedding
+from askonce.frontend.falling import Outcome as Fallback
 from askonce.frontend.meaning import SOURCE as MEANING
 from askonce.frontend.meaning import Sought
 from askonce.frontend.observe import PASSED_THROUGH, Result
 from askonce.frontend.outbox import Dropped
+from askonce.frontend.routing.cooldowns import Reason as Failure
 from askonce.semantic.doubts import Doubt
+from askonce.stores.counting.protocol import Kind as Limited
 from askonce.stores.guards import Outcome
 from askonce.stores.memory import SOURCE, Left
 from askonce.stores.registry import STORES
@@ -41,10 +44,10 @@ SETTINGS = ProxySettings()
 HTTP = page("http.md")
 
 
-def routes() -> list[tuple[str, str, bool]]:
-    """Method, path, and whether a key is needed, as the page has them."""
+def routes() -> list[tuple[str, str, str]]:
+    """Method, path, and which key is needed, as the page has them."""
     table = rows(part(HTTP, "## Routes"))
-    return [(method, path, key == "yes") for method, paths, key, _ in table for path in SPAN.findall(paths)]
+    return [(method, path, key) for method, paths, key, _ in table for path in SPAN.findall(paths)]
 
 
 def test_every_route_stands_there_and_no_other() -> None:
@@ -62,10 +65,13 @@ async def test_the_routes_are_there_and_need_a_key_where_the_page_says_so(tmp_pa
     try:
         text = config("http://127.0.0.1:9", "  cache: true\n  cache_params: {type: local}\n")
         async with solo(tmp_path, text, server, ASKONCE_MASTER_KEY="sk-master") as client:
+            master, made = {"Authorization": "Bearer sk-master"}, "/key/generate"
+            virtual = {"Authorization": f"Bearer {(await client.send('POST', made, headers=master)).json['key']}"}
             for method, path, key in routes():
                 answer = await client.send(method, path)
-                assert (answer.status == 401) == key, path
-                assert answer.status in {200, 401}, path
+                assert answer.status == (200 if key == "no" else 401), path
+                let_in = (await client.send(method, path, headers=virtual)).status != 401
+                assert let_in == (key != "master"), path
     finally:
         server.stop()
 
@@ -73,7 +79,7 @@ async def test_the_routes_are_there_and_need_a_key_where_the_page_says_so(tmp_pa
 def test_every_word_of_a_reason_stands_there() -> None:
     sources = {SOURCE, MEANING, *(row.name for row in STORES.values() if row.shared)}
     told = words(part(HTTP, "### Words of `detail`"))
-    assert sorted(told) == sorted({*Why, *SkipReason, *sources, "refused"})
+    assert sorted(told) == sorted({*Why, *SkipReason, *sources, "refused", "fallback"})
 
 
 def test_every_control_is_one_that_is_read() -> None:
@@ -97,15 +103,18 @@ WORDS: dict[str, Iterable[str]] = {
     "`store`": [row.name for row in STORES.values() if row.shared],
     "`call_type`": [*(endpoint.name for endpoint in ENDPOINTS), PASSED_THROUGH],
     "`status`": ["2xx", "3xx", "4xx", "5xx", "error"],
-    "`kind`": ["prompt", "completion"],
+    "`kind` of tokens": ["prompt", "completion"],
+    "`kind` of `askonce_limited_total`": Limited,
     "`outcome` of reads": Outcome,
     "`outcome` of searches by meaning": Sought,
     "`outcome` of embeddings": Embedding,
+    "`outcome` of fallbacks": Fallback,
     "`outcome` of writes": ["ok", "unavailable", "refused", "failed"],
     "`reason` of `askonce_skipped_total`": [*SkipReason, *(why for why in Why if why not in {Why.NO_CACHE, Why.ROUTE})],
     "`reason` of `askonce_semantic_refused_total`": Doubt,
     "`reason` of `askonce_memory_evictions_total`": Left,
     "`reason` of `askonce_outbox_dropped_total`": Dropped,
+    "`reason` of `askonce_deployment_failures_total`": Failure,
     "`reason` of `askonce_writer_refused_total`": Refusal,
     "`reason` of `askonce_writer_retries_total`": RetryReason,
     "`reason` of `askonce_writer_dead_letters_total`": RejectReason,

@@ -46,7 +46,7 @@ def told(heading: str) -> dict[str, str]:
 
 
 def test_streams_and_consumers_are_set_as_the_page_says() -> None:
-    for stream in streams._streams(SETTINGS):
+    for stream in (*streams._streams(SETTINGS), streams._keys(), streams._spent()):
         shown = told(f"### `{stream.name}`")
         expected = settings_of(stream)
         # what is nats-py's own default is set on purpose too

@@ -28,8 +28,16 @@ OPEN = ("/health/liveliness", "/health/liveness", "/health/readiness", "/metrics
 LOOKS = (
     *("/health", "/v1/models", "/models", "/v1/model/info", "/model/info"),
     *("/cache/ping", "/cache/redis/info"),
+    *("/key/info", "/key/list", "/team/info", "/team/list"),
 )
-DEEDS = {"/cache/delete": b'{"keys": ["key2"]}', "/cache/flushall": b""}
+OF_KEYS = ("generate", "update", "delete", "block", "unblock", "regenerate")
+OF_TEAMS = ("new", "update", "delete", "block", "unblock")
+DEEDS = {
+    "/cache/delete": b'{"keys": ["key2"]}',
+    "/cache/flushall": b"",
+    **{f"/key/{verb}": b'{"key": "sk-of-nobody-at-all"}' for verb in OF_KEYS},
+    **{f"/team/{verb}": b'{"team_id": "nobodys"}' for verb in OF_TEAMS},
+}
 RIGHTS = ("~*", "-@all", "+mget", "+set", "+unlink")
 
 

@@ -96,8 +96,8 @@ LISTED = (
     entry("gpt", "openai/gpt-4o", "{first}", "api_key: sk-first")
     + entry("dalle", "openai/dall-e-3", "{second}", "api_key: sk-second, organization: org-ours, "
             "extra_headers: {X-Extra: ours}")
-    + entry("two", "openai/two", "{second}", "api_key: sk-second")
-    + entry("two", "openai/two", "{first}", "api_key: sk-first")
+    + entry("two", "openai/two", "{second}", "api_key: sk-second, weight: 0")
+    + entry("two", "openai/two", "{first}", "api_key: sk-first, weight: 1")
     + entry("claude", "anthropic/claude-sonnet", "{second}", "api_key: sk-anthropic")
     + entry("azure", "azure/dalle-3", "{first}", "api_key: sk-azure, api_version: 2024-10-21")
 )  # fmt: skip

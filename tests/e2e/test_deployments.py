@@ -163,18 +163,20 @@ async def test_names_with_stars(scene: Scene) -> None:
         assert listed["object"] == "list"
 
 
-async def test_two_deployments_of_one_name_take_turns_and_share_their_answers(scene: Scene) -> None:
+async def test_two_deployments_of_one_name_share_the_work_and_their_answers(scene: Scene) -> None:
     async with toy_provider() as (second, second_base):
         models = entry("toy", "openai/toy", "{base}") + entry("toy", "hosted_vllm/toy-2", second_base)
         async with scene.proxy(models) as client:
             asked = scene.asked
-            for number in range(6):
+            for number in range(30):
                 assert (await client.chat(f"turn {number}")).status == 200
-            assert (scene.asked - asked, sum(second.calls.values())) == (3, 3)
-            for number in range(6):
+            shares = scene.asked - asked, sum(second.calls.values())
+            assert sum(shares) == 30
+            assert min(shares) > 0
+            for number in range(30):
                 assert (await client.chat(f"turn {number}")).hit
                 assert (await client.chat(f"turn {number}", stream=True)).hit
-            assert (scene.asked - asked, sum(second.calls.values())) == (3, 3)
+            assert (scene.asked - asked, sum(second.calls.values())) == shares
             assert orjson.loads(second.seen[-1].body)["model"] == "toy-2"
 
 

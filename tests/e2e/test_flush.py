@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from askonce.bus.nats import open_publisher
+from askonce.bus.nats import open_frontend_bus
 from askonce.config.settings import ProxySettings
 from askonce.core.entry import JSON, Entry, Lookup
 from askonce.core.events import Answered
@@ -54,14 +54,14 @@ class Scene:
 
     async def theirs(self) -> list[CacheKey]:
         """Kept by other proxies in the same store: written by our writer, since they use this queue too."""
-        bus = await open_publisher(
+        bus = await open_frontend_bus(
             self.stack.nats.url, store=self.store.kind, settings=ProxySettings(), metrics=Metrics(), log=Log("test"),
             name="another frontend",
         )  # fmt: skip
         keys = [CacheKey(namespace, f"{n:064x}") for n, namespace in enumerate(("team", "team:b", "team2"))]
         now = time.time()
         entries = [Entry(Lookup(key), b"{}", JSON, now, None, "m", "completion", home="team") for key in keys]
-        await bus.publish(Answered("theirs", now, tuple(entries)))
+        await bus.publisher.publish(Answered("theirs", now, tuple(entries)))
         await bus.close()
         assert await self.store.has_all(keys)
         return keys

@@ -152,8 +152,9 @@ async def test_a_header_that_is_no_text_is_400(scene: Scene) -> None:
 async def test_what_is_nobodys_is_404_and_what_leads_astray_400(scene: Scene) -> None:
     before = len(scene.first.seen)
     for method, path, status in (
-        *(("GET", "/", 404), ("POST", "/key/generate", 404), ("GET", "/v2/files", 404), ("OPTIONS", "/v1/files", 404)),
+        *(("GET", "/", 404), ("POST", "/key/nothing", 404), ("GET", "/v2/files", 404), ("OPTIONS", "/v1/files", 404)),
         *(("TRACE", "/v1/files", 404), ("PROPFIND", "/v1/files", 404), ("POST", "/health/liveliness", 404)),
+        *(("POST", "/key/generate", 400), ("GET", "/key/info", 400)),  # no master key, no keys
         *(("GET", "/v1/files/%2e%2e/%2e%2e/admin", 400), ("GET", "/v1/../admin", 400), ("GET", "/v1/a%5c..%5cb", 400)),
     ):
         answer = await send(scene.open, method, path)

@@ -199,8 +199,8 @@ async def test_what_belongs_to_another_hop_or_another_cache_is_not_passed_on(sce
     theirs = {
         "Set-Cookie": "a=b", "Age": "5", "Cache-Status": "other; hit", "Cache-Control": "max-age=5", "Server": "theirs",
         "Keep-Alive": "timeout=5", "Alt-Svc": "h3", "Strict-Transport-Security": "max-age=5", "Trailer": "x",
-        "x-litellm-cache-key": "abc", "x-ratelimit-remaining-requests": "5", "x-request-id": "req_1",
-        "openai-processing-ms": "7", "Retry-After": "1", "X-Own": "kept",
+        "x-litellm-cache-key": "abc", "x-litellm-response-cost": "0.7", "x-request-id": "req_1", "Retry-After": "1",
+        "x-ratelimit-remaining-requests": "5", "openai-processing-ms": "7", "X-Own": "kept",
     }  # fmt: skip
     passed = {"x-ratelimit-remaining-requests", "x-request-id", "openai-processing-ms", "Retry-After", "X-Own"}
 
@@ -214,5 +214,6 @@ async def test_what_belongs_to_another_hop_or_another_cache_is_not_passed_on(sce
         assert hit.headers.get(name) != value, name
     assert not miss.hit
     assert hit.hit
-    ours = {"Content-Type", "Content-Length", "Cache-Status", "Age", "x-litellm-cache-key", "Date"}
-    assert {name.lower() for name in hit.headers} == {name.lower() for name in ours}
+    ours = {"content-type", "content-length", "cache-status", "age", "date"}
+    assert {name.lower() for name in hit.headers} == ours | {"x-litellm-cache-key", "x-litellm-response-cost"}
+    assert hit.headers["x-litellm-response-cost"] == "0.0", "not the provider's"

@@ -73,11 +73,12 @@ async def test_some_providers_are_asked_at_once_however_many_there_are_and_want_
 
 
 async def test_every_route_for_operators_is_among_those_that_are_tried(upstream: Upstream) -> None:
-    metrics = Metrics()
+    metrics, bus = Metrics(), LocalBus(Clock())
     admin = Admin(
         cache=settings().cache, listed=Listed(Deployments([])), gate=Gate(None, None), deployments=Deployments([]),
         upstream=upstream, memory=MemoryStore(1 << 20, metrics), store=None, inspector=None,
-        bus=LocalBus(Clock()).publisher(), metrics=metrics, clock=Clock(), draining=asyncio.Event(),
+        bus=bus.publisher(), keys=bus.bucket(), spent=bus.tally(), master=None, metrics=metrics, clock=Clock(),
+        draining=asyncio.Event(),
     )  # fmt: skip
     assert set(admin.routes()) == {
         *(("GET", path) for path in (*OPEN, *LOOKS)),

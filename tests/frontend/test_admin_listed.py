@@ -7,8 +7,9 @@ from pydantic import SecretStr
 
 from askonce.config.settings import Alias, CacheSettings, Deployment, ProxySettings, Settings
 from askonce.core.errors import RequestError
-from askonce.frontend.admin.listed import Listed, litellm_params, with_ids
+from askonce.frontend.admin.listed import Listed, litellm_params
 from askonce.frontend.deployments import for_clients
+from askonce.frontend.routing.ids import with_ids
 from tests.frontend.kit import deployment
 
 MARK = "marked-secret"

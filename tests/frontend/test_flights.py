@@ -15,6 +15,8 @@ from askonce.frontend.flights import Flights
 from askonce.frontend.question import Question
 from askonce.frontend.upstream import Upstream
 from askonce.telemetry.logs import Log
+from tests.frontend.books import accounts
+from tests.frontend.groups import router
 from tests.frontend.kit import RULES, ask, deployment, place
 from tests.frontend.stage import Scene, opened
 
@@ -35,7 +37,9 @@ def question(base: str, endpoint: Endpoint, **more: str) -> Question:
 def flights(scene: Scene, upstream: Upstream) -> Flights:
     return Flights(
         upstream=upstream,
+        router=router(metrics=scene.here.metrics, clock=scene.clock),
         keeper=scene.here.keeper,
+        accounts=accounts(scene.here.metrics),
         rules=RULES,
         metrics=scene.here.metrics,
         log=Log("test"),

@@ -190,6 +190,9 @@ def test_a_question_knows_what_the_cache_may_do_and_which_form_it_wants() -> Non
     counting = {**streamed, "stream_options": {"include_usage": True}}
     assert place(ask(counting)).form() == "stream+usage"
     assert place(ask(streamed)).body_for([0])["stream_options"] == {"include_usage": True}
-    assert "stream_options" not in place(ask(streamed, control=CacheControl(no_store=True))).body_for([0])
+    unkept = place(ask(streamed, control=CacheControl(no_store=True)))
+    assert unkept.body_for([0])["stream_options"] == {"include_usage": True}, "what is not kept is paid for too"
+    assert (unkept.form(), unkept.wants_usage) == ("stream", False)
+    assert place(ask()).body_for([0]) == BODY
     embedding = place(ask({"model": "gpt-4o", "input": ["a", "b", "c"]}, endpoint=EMBEDDINGS))
     assert embedding.body_for([0, 2])["input"] == ["a", "c"]

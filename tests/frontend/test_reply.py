@@ -70,6 +70,7 @@ def test_a_hit_says_what_it_is_in_both_ways_of_writing_it() -> None:
         "Cache-Status": f'askonce; hit; ttl=569; key="{key(7)}"; detail=memory',
         "Age": "30",
         "x-litellm-cache-key": str(key(7)),
+        "x-litellm-response-cost": "0.0",
     }
 
 
@@ -184,7 +185,7 @@ def test_a_type_that_is_none_is_not_repeated(odd: str) -> None:
 @given(st.text(max_size=30))
 def test_whatever_the_type_the_head_stays_whole(media_type: str) -> None:
     fields = agree(spoken(media_type))
-    assert list(fields) == ["Content-Type", "Cache-Status", "Age", "x-litellm-cache-key"]
+    assert list(fields) == ["Content-Type", "Cache-Status", "Age", "x-litellm-cache-key", "x-litellm-response-cost"]
 
 
 async def test_a_providers_type_cannot_break_out_of_the_head() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from askonce.config.settings import Settings
 from askonce.core.entry import Lookup
+from askonce.core.errors import ConfigError
 from tests.config.litellm_blocks import page
 from tests.e2e.asking import Answer, Client
 from tests.e2e.kept import disk_reader
@@ -51,12 +52,14 @@ async def test_local_answers_a_repeat_from_memory(desk: Desk):
     assert (await in_memory(desk, desk.load(page("local.yaml")))).cache["detail"] == "memory"
 
 
-async def test_a_life_of_key_objects_is_told_as_not_built_and_stops_nothing(desk: Desk):
-    """The page's own `<your-number>` is no number, and as little in the way."""
-    for text in (page("user_key_ttl.yaml"), own(page("user_key_ttl.yaml"), {"<your-number>": "60"})):
-        settings = desk.load(text + page("local.yaml"))
-        assert settings.ignored == ("general_settings.user_api_key_cache_ttl: not built yet: virtual keys",)
-        assert (await in_memory(desk, settings)).hit
+async def test_the_life_of_key_objects_is_in_force_once_it_is_a_number(desk: Desk):
+    """The page's own `<your-number>` is none, and whoever forgot to fill it in is told so."""
+    with pytest.raises(ConfigError, match=r"general_settings\.user_api_key_cache_ttl: must be a number"):
+        desk.load(page("user_key_ttl.yaml") + page("local.yaml"))
+    settings = desk.load(own(page("user_key_ttl.yaml"), {"<your-number>": "45"}) + page("local.yaml"))
+    assert settings.ignored == ()
+    assert settings.access.key_ttl == 45.0
+    assert (await in_memory(desk, settings)).hit
 
 
 async def test_the_command_of_the_page_keeps_answers_on_the_disk(desk: Desk, tmp_path: Path):

@@ -56,9 +56,11 @@ def test_a_disk_store_that_could_not_be_made_is_a_failure(home: Path, capsys: py
 FILE = f"""
 model_list:
   - model_name: a
-    litellm_params: {{model: openai/a, api_base: "{NOBODY}", api_key: s3cr3t, rpm: 5, temperature: 0.5}}
-  - {{model_name: b, litellm_params: {{model: openai/b, api_base: "{NOBODY}", weight: 2, rpm: 7}}, modle: s3cr3t}}
-router_settings: {{routing_strategy: s3cr3t, timeout: 30}}
+    litellm_params: {{model: openai/a, api_base: "{NOBODY}", api_key: s3cr3t, rpm: 5, ttl: 9, temperature: 0.5}}
+  - model_name: b
+    litellm_params: {{model: openai/b, api_base: "{NOBODY}", weight: 2, rpm: 7, ttl: 8}}
+    modle: s3cr3t
+router_settings: {{routing_strategy: least-busy, alerting_config: s3cr3t, timeout: 30}}
 litellm_settings:
   cache: true
   cache_params: {{type: local, mode: default_off, s3_bucket_name: s3cr3t, namespace: team}}
@@ -73,11 +75,13 @@ works   model_list[].model_name
 works   model_list[].litellm_params.model
 works   model_list[].litellm_params.api_base
 works   model_list[].litellm_params.api_key
-not     model_list[].litellm_params.rpm              : not built yet: load balancing
+works   model_list[].litellm_params.rpm
+not     model_list[].litellm_params.ttl              : no model has a cache of its own
 works   model_list[].litellm_params.temperature
-not     model_list[].litellm_params.weight           : not built yet: load balancing
+works   model_list[].litellm_params.weight
 not     model_list[].modle                           : not known
-not     router_settings.routing_strategy             : not built yet: load balancing
+works   router_settings.routing_strategy
+not     router_settings.alerting_config              : not built yet
 works   router_settings.timeout
 works   litellm_settings.cache
 better  litellm_settings.cache_params.type           : bounded by bytes, and in step with all other frontends
@@ -120,7 +124,7 @@ def test_what_is_ignored_is_told_nowhere_else(home: Path, capsys: pytest.Capture
         assert len([one for one in printed.splitlines() if name in one.split()]) == 1
         assert f"{name} " in printed
         assert f" : {why}\n" in printed
-    assert len(settings.ignored) == 7
+    assert len(settings.ignored) == 6
 
 
 def test_a_section_without_effect_is_one_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,3 +29,10 @@ def test_whose_key_goes_upstream(tmp_path: Path, models: str, gated: bool, told:
     assert said[1].startswith("  provider   ")
     assert said[1].endswith(told)
     assert "SECRET" not in "\n".join(said)
+
+
+def test_a_master_key_that_everybody_knows_is_warned_of(tmp_path: Path) -> None:
+    said = introduction(load(None, {"LITELLM_MASTER_KEY": "sk-1234"}, cwd=tmp_path))
+    (line,) = (line for line in said if line.startswith("  warning    "))
+    assert "stands in public documentation" in line
+    assert "sk-1234" not in line

@@ -16,6 +16,7 @@ from askonce.core.control import CacheControl
 from askonce.core.errors import RequestError, bad_request
 from askonce.frontend.access.caller import Caller
 from askonce.frontend.auth import KEY_HEADERS
+from askonce.frontend.instead import read_instead
 
 # These name an account at the provider, and go only where the client's own credential goes.
 WITH_CREDENTIAL: Final = ("OpenAI-Organization", "OpenAI-Project")
@@ -26,7 +27,8 @@ BODY_SECONDS: Final = 300.0  # for a whole request: who sends a byte a minute ho
 _DEEPEST: Final = 254  # levels that orjson writes; it reads more
 # What the routes' `headers` name. They are lists (RFC 9110 5.3): several lines of a name are one.
 _LISTS: Final = ("OpenAI-Beta", "anthropic-version", "anthropic-beta")
-_SINGLE: Final = ("Authorization", *KEY_HEADERS, *WITH_CREDENTIAL)
+RETRIES: Final = "x-litellm-num-retries"  # how often a question is tried again: part of no key
+_SINGLE: Final = ("Authorization", *KEY_HEADERS, *WITH_CREDENTIAL, RETRIES)
 HEARD: Final = (*_SINGLE, *_LISTS)
 
 
@@ -40,7 +42,9 @@ class Upload:
 
 
 class Ask(NamedTuple):
-    """`body` is what the client sent, less the `cache` object; `headers` are those of HEARD that came."""
+    """`body` is what the client sent, less the `cache` object and what it says of fallbacks, which is `instead`: see
+    `read_instead`. `headers` are those of HEARD that came.
+    """
 
     endpoint: Endpoint
     body: Body
@@ -49,6 +53,7 @@ class Ask(NamedTuple):
     control: CacheControl
     headers: Mapping[str, str]
     upload: Upload | None
+    instead: tuple[Body, ...] | None = None
 
 
 def spoken(headers: MultiMapping[str]) -> tuple[str | None, ...]:
@@ -103,8 +108,9 @@ async def read_ask(
     control = caller.controls(body.pop("cache", None), ", ".join(request.headers.getall(hdrs.CACHE_CONTROL, ())))
     if named is not None:
         body["model"] = named
+    instead = read_instead(body)
     endpoint.check(body)
-    return Ask(endpoint, body, body["model"], endpoint.streamed(body), control, heard, upload)
+    return Ask(endpoint, body, body["model"], endpoint.streamed(body), control, heard, upload, instead)
 
 
 def read_json(data: bytes) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from askonce.core.errors import RequestError, bad_request
 from askonce.core.key import Json
 from askonce.frontend.dialects import unserved
 from askonce.frontend.paths import astray
+from askonce.frontend.routing.ids import labels, with_ids
 
 _REMEMBERED = 1024  # names that clients made up under a wildcard; more are worked out again each time
 _LONGEST = 256  # characters of such a name and its path
@@ -22,10 +23,14 @@ _LONGEST = 256  # characters of such a name and its path
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A deployment, and what the model is called there."""
+    """A deployment, and what the model is called there. `id` is the deployment's on every frontend, `label` in metrics;
+    both are "" for what is asked outside of any group.
+    """
 
     deployment: Deployment
     model: str
+    id: str = ""
+    label: str = ""
 
 
 @dataclass(slots=True)
@@ -38,6 +43,7 @@ class Route:
     _turn: "cycle[Target]" = field(repr=False)
 
     def next(self) -> Target:
+        """By turns, for who has no group's business in mind: see `routing` for requests of clients."""
         return next(self._turn)
 
     @property
@@ -52,6 +58,8 @@ class Deployments:
     def __init__(self, deployments: Sequence[Deployment], aliases: Sequence[Alias] = ()) -> None:
         self.entries: Final = tuple(deployments)
         self.by_name: Final = Names(deployments, aliases)
+        called = zip(with_ids(self.entries), labels(self.entries), strict=True)
+        self._called = {id(one): (known, label) for (known, one), label in called}
         self._shown = [alias.name for alias in aliases if not alias.hidden]
         self._routes: OrderedDict[tuple[str, str], Route] = OrderedDict()
 
@@ -62,6 +70,11 @@ class Deployments:
         """
         own = [one.pattern for one in self.entries if STAR not in one.pattern]
         return [name for name in dict.fromkeys([*own, *self._shown]) if self.servable(name)]
+
+    @property
+    def targets(self) -> list[Target]:
+        """Every entry, in the file's order, with the model as it stands there."""
+        return [Target(one, one.model, *self._called[id(one)]) for one in self.entries]
 
     def servable(self, name: str) -> bool:
         """Whether one of those that answer to the name can be asked, on whatever route."""
@@ -95,7 +108,10 @@ class Deployments:
         usable = [one for one in found if unserved(one, path) is None]
         if not usable:
             raise bad_request(f"The model `{model[:200]}` cannot be served: {unserved(found[0], path)}.", "model")
-        targets = tuple(Target(one, filled(one.model, one.pattern, name, f"{one.provider}/")) for one in usable)
+        targets = tuple(
+            Target(one, filled(one.model, one.pattern, name, f"{one.provider}/"), *self._called[id(one)])
+            for one in usable
+        )
         if any(not target.model or astray(target.model) for target in targets):
             raise bad_request("This is no name of a model.", "model")
         # Their order says nothing, and two that differ in their keys only are one.

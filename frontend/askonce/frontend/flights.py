@@ -7,25 +7,34 @@ answer is kept; one that nobody waits for and that cannot be kept is given up.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from askonce.calls.endpoint import Body
 from askonce.core.entry import SSE
 from askonce.core.errors import UpstreamError, UpstreamUnavailable
-from askonce.core.policy import Rules, Skip, SkipReason, Why, room
-from askonce.frontend.accounts.payer import NOBODY, Payer
+from askonce.core.money import dollars
+from askonce.core.policy import Rules, Skip, SkipReason, Store, Why, room
+from askonce.frontend.accounts.accounts import Accounts
+from askonce.frontend.accounts.meter import Meter
 from askonce.frontend.deployments import Target
-from askonce.frontend.keeping import Keeper, Whole
+from askonce.frontend.keeping import Keeper, Whole, priced
+from askonce.frontend.limits import NOBODY, Payer
 from askonce.frontend.question import Question
 from askonce.frontend.recording import Head, Recording
-from askonce.frontend.upstream import Upstream, UpstreamAnswer, asked_patience
+from askonce.frontend.routing.attempts import asking
+from askonce.frontend.routing.router import Course, Router
+from askonce.frontend.upstream import Upstream, UpstreamAnswer, asked_patience, asked_retries
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
+
+_UNJUDGED: Final = Skip(SkipReason.INCOMPLETE)
 
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """`shown` once the cache had its look; `skipped` is why the answer was not kept, None when it was. `cost` is in US
-    dollars, None where nobody says what the model costs; `retries` are the tries after the first.
+    """`target` is who answers, once somebody does; `retries` are the tries before that. `shown` once the cache had its
+    look; `skipped` is why the answer was not kept, None when it was. `cost` is in US dollars, None where nobody says
+    what the model costs.
     """
 
     question: Question
@@ -42,18 +51,22 @@ class Flight:
 
 
 class Flights:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root hands down what asking touches
         self,
         *,
         upstream: Upstream,
+        router: Router,
         keeper: Keeper,
+        accounts: Accounts,
         rules: Rules,
         metrics: Metrics,
         log: Log,
         clock: Callable[[], float],
     ) -> None:
         self._upstream = upstream
+        self._router = router
         self._keeper = keeper
+        self._accounts = accounts
         self._rules = rules
         self._metrics = metrics
         self._log = log
@@ -63,23 +76,26 @@ class Flights:
         metrics.sample("askonce_flights", lambda: len(self._tasks))
 
     def join_or_start(self, question: Question, missing: list[int], payer: Payer = NOBODY) -> tuple[Flight, bool]:
-        """The flight that answers the missing parts, and whether somebody else had started it."""
+        """The flight that answers the missing parts, and whether somebody else had started it.
+
+        Raises RequestError (429) where every deployment of the model is at its limit.
+        """
         mark = _mark(question, missing, streamed=question.ask.streamed)
         sharing = question.allowed.read and question.allowed.write
         flight = self._joinable.get(mark) if sharing else None
         if flight is not None and self._joinable_still(flight):
             return flight, True
+        course = self._router.course(question.route, question.ask)
         # An answer that cannot be kept is held for nobody but its reader.
         held = room(self._rules, parts=len(missing), streamed=question.ask.streamed) if question.allowed.write else 0
         recording = Recording(held)
-        route = question.route
-        target = route.first if question.ask.endpoint.kept_upstream(question.ask.body) else route.next()
-        flight = Flight(question, missing, question.body_for(missing), target, recording, self._clock(), payer)
+        flight = Flight(question, missing, question.body_for(missing), course.target, recording, self._clock(), payer)
         if sharing:
             self._joinable[mark] = flight
-        task = asyncio.create_task(self._fly(flight, mark), name="flight")
+        task = asyncio.create_task(self._fly(flight, mark, course), name="flight")
         self._tasks.add(task)
         task.add_done_callback(self._landed)
+        task.add_done_callback(lambda _: course.end())
         if recording.limit == 0:
             recording.on_abandoned = task.cancel
         return flight, False
@@ -104,19 +120,20 @@ class Flights:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
 
-    async def _fly(self, flight: Flight, mark: tuple[object, ...]) -> None:
+    async def _fly(self, flight: Flight, mark: tuple[object, ...], course: Course) -> None:
         """Asks, records, keeps. However it ends, the recording ends with it."""
         error: UpstreamError | None = UpstreamUnavailable("the proxy is shutting down")
         name, status, started = flight.question.ask.endpoint.name, "error", self._clock()
         try:
             question = flight.question
-            asking = self._upstream.asking(question.ask, flight.target, flight.body, question.credential)
-            async with asking as answer:
+            async with asking(self._upstream, course, question.ask, flight.body, question.credential) as answer:
+                flight.target, flight.retries = course.target, course.retries
                 status = f"{answer.status // 100}xx"
                 await self._record(flight, answer, started)
             error = None
         except UpstreamError as failure:
             error = failure
+            flight.target, flight.retries = course.target, course.retries
             deployment = flight.target.deployment.pattern
             self._log.warning("upstream_failed", reason=str(failure), model=flight.target.model, deployment=deployment)
         except Exception as bug:  # noqa: BLE001 - the outermost guard of this task: whoever waits gets an answer
@@ -132,45 +149,82 @@ class Flights:
         recording, endpoint = flight.recording, flight.question.ask.endpoint
         recording.open(Head(answer.status, answer.headers, answer.media_type, answer.length, answer.framed))
         end = _End(answer, endpoint.terminal)
-        async for chunk in answer.chunks():
-            if recording.size == 0:
-                first_byte = self._metrics.histogram("askonce_upstream_first_byte_seconds", endpoint.name)
-                first_byte.observe(self._clock() - started)
-            # The client may ask again once it sees the end, so the answer is kept before the end is passed on.
-            if not recording.overflown and end.is_in(chunk):
-                await self._keep(flight, recording.whole() + chunk, at_end=False)
-            recording.append(chunk)
-            if not await recording.room():
-                break
-        await self._keep(flight, b"" if recording.overflown else recording.whole(), at_end=True)
+        meter = Meter(endpoint, flight.body, answer.media_type, answer.status)
+        try:
+            async for chunk in answer.chunks():
+                if recording.size == 0:
+                    first_byte = self._metrics.histogram("askonce_upstream_first_byte_seconds", endpoint.name)
+                    first_byte.observe(self._clock() - started)
+                meter.watch(recording, chunk)
+                # The client may ask again once it sees the end, so the answer is kept before the end is passed on.
+                if not recording.overflown and end.is_in(chunk):
+                    await self._keep(flight, meter, recording.whole() + chunk, at_end=False)
+                recording.append(chunk)
+                if not await recording.room():
+                    break
+        except UpstreamError:
+            await self._account(flight, meter, _held(recording), broken=True)
+            raise
+        await self._keep(flight, meter, _held(recording), at_end=True)
 
-    async def _keep(self, flight: Flight, payload: bytes, *, at_end: bool) -> None:
-        """Shows the answer to the cache once it is complete, and once only.
+    async def _keep(self, flight: Flight, meter: Meter, payload: bytes, *, at_end: bool) -> None:
+        """Shows the answer to the cache once it is complete, and once only; its cost is known by then.
 
         What was too large to be held is shown by its size alone. What looks like an end before the end may be no
         more than a word of the answer.
         """
-        if flight.shown:
-            return
-        recording, question = flight.recording, flight.question
-        whole = Whole(
-            question=question,
-            body=flight.body,
-            lookups=[question.lookups[n] for n in flight.missing],
-            model=flight.target.model,
-            asked_at=flight.asked_at,
-            head=recording.opened,
-            payload=payload,
-            size=max(recording.size, len(payload)),
-            room=recording.limit,
-        )
-        verdict = await self._keeper.judge(whole)
-        if at_end or verdict != Skip(SkipReason.INCOMPLETE):
-            flight.shown = True
-            flight.skipped = await self._keeper.settle(whole, verdict)
+        if not flight.shown:
+            whole = _whole(flight, payload)
+            verdict = await self._keeper.judge(whole)
+            if at_end or verdict != Skip(SkipReason.INCOMPLETE):
+                flight.shown = True
+                if at_end or isinstance(verdict, Store) or not meter.streamed:
+                    verdict = await self._account(flight, meter, payload, verdict)
+                flight.skipped = await self._keeper.settle(whole, verdict)
+        if at_end:
+            await self._account(flight, meter, payload)
+
+    async def _account(
+        self, flight: Flight, meter: Meter, payload: bytes, verdict: Store | Skip = _UNJUDGED, *, broken: bool = False
+    ) -> Store | Skip:
+        """Puts down what the answer cost, once; gives the verdict with the cost of what is kept. Of an answer that
+        broke off, only what it told of itself counts.
+        """
+        if meter.done or not meter.answered:
+            return verdict
+        meter.done = True
+        entries = verdict.entries if isinstance(verdict, Store) else ()
+        metered = meter.kept(entries, len(flight.missing)) or meter.read(payload)
+        if broken and metered.usage is None:
+            return verdict
+        name = flight.question.ask.endpoint.name
+        amount = await self._accounts.answered(flight.payer, name, flight.target, metered)
+        flight.cost = None if amount is None else dollars(amount)
+        if metered.usage is not None:
+            self._router.spend(flight.target, metered.usage.prompt + metered.usage.completion)
+        return priced(verdict, amount, len(flight.missing)) if isinstance(verdict, Store) else verdict
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+
+
+def _held(recording: Recording) -> bytes:
+    return b"" if recording.overflown else recording.whole()
+
+
+def _whole(flight: Flight, payload: bytes) -> Whole:
+    recording, question = flight.recording, flight.question
+    return Whole(
+        question=question,
+        body=flight.body,
+        lookups=[question.lookups[n] for n in flight.missing],
+        model=flight.target.model,
+        asked_at=flight.asked_at,
+        head=recording.opened,
+        payload=payload,
+        size=max(recording.size, len(payload)),
+        room=recording.limit,
+    )
 
 
 class _End:
@@ -201,5 +255,6 @@ class _End:
 
 
 def _mark(question: Question, missing: list[int], *, streamed: bool) -> tuple[object, ...]:
-    # A leader's own deadline must not end the answer of who did not ask for one.
-    return (streamed, asked_patience(question.ask.body), *(str(question.lookups[n].key) for n in missing))
+    # A leader's own deadline must not end the answer of who did not ask for one, nor its want of tries.
+    patience = (asked_patience(question.ask.body), asked_retries(question.ask))
+    return (streamed, *patience, *(str(question.lookups[n].key) for n in missing))

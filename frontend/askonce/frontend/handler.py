@@ -4,7 +4,8 @@ This page is the whole story of a request; the steps that it names are told else
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -15,18 +16,26 @@ from askonce.core.errors import RequestError, UpstreamError
 from askonce.core.policy import Plan, plan
 from askonce.frontend import respond
 from askonce.frontend.access.caller import Caller
-from askonce.frontend.accounts.payer import Payer
-from askonce.frontend.ask import read_ask, read_body, spoken
+from askonce.frontend.ask import Ask, read_ask, read_body, spoken
 from askonce.frontend.auth import Gate
-from askonce.frontend.flights import Flights
-from askonce.frontend.limits import Limiter
+from askonce.frontend.falling import Fallbacks, Falling, Outcome
+from askonce.frontend.flights import Flight, Flights
+from askonce.frontend.limits import Limiter, Payer
 from askonce.frontend.meaning import EXACT, Meaning
 from askonce.frontend.observe import Observed, Observer, Result
-from askonce.frontend.passing import Passing
+from askonce.frontend.passing import Asked, Full, Passing, failed
 from askonce.frontend.question import Placing, Question
+from askonce.frontend.recording import Reading
 from askonce.frontend.remembered import Remembered
 from askonce.frontend.reply import HttpDate, from_entries
 from askonce.stores.tier import Tiered
+
+
+class Hit(NamedTuple):
+    """A question whose every part was found."""
+
+    question: Question
+    known: Plan
 
 
 class Handler:
@@ -42,6 +51,7 @@ class Handler:
         tier: Tiered,
         meaning: Meaning | None,
         flights: Flights,
+        fallbacks: Fallbacks,
         bus: Publisher,
         passing: Passing,
         observer: Observer,
@@ -54,6 +64,7 @@ class Handler:
         self._tier = tier
         self._meaning = meaning
         self._flights = flights
+        self._fallbacks = fallbacks
         self._bus = bus
         self._passing = passing
         self._observer = observer
@@ -92,31 +103,100 @@ class Handler:
     async def _serve(
         self, request: web.BaseRequest, question: Question, observed: Observed, payer: Payer
     ) -> web.StreamResponse:
-        now = self._clock()
+        found = await self._seek(question, payer)
+        if not isinstance(found, Hit) and (falling := self._fallbacks.of(question, payer.caller)) is not None:
+            found = await self._fall(found, falling, payer)
+        match found:
+            case Hit():
+                return self._hit(request, found, observed)
+            case Full():
+                raise found.error
+            case Asked():
+                return await self._passing.answer(request, found, observed, payer.caller)
+
+    async def _seek(self, question: Question, payer: Payer, tried: Sequence[Asked | Full] = ()) -> Hit | Asked | Full:
+        """Looks the question up, and asks upstream for what is missing of it, but takes none of the answers that were
+        `tried`.
+        """
+        now, similarity = self._clock(), None
         known = self._in_memory(question, now) or await self._look_up(question, now)
         if known.missing and self._meaning is not None:
-            question, known, observed.similarity = await self._by_meaning(self._meaning, question, known)
+            question, known, similarity = await self._by_meaning(self._meaning, question, known)
         if not known.missing:
-            return self._hit(request, question, known, observed)
+            return Hit(question, known)
         if question.ask.control.only_if_cached:
             raise RequestError(504, "Nothing is cached for this request, and only-if-cached was asked.", "not_cached")
         if other := self._flights.other_form(question, known.missing):
             await other.recording.over()
             if (now_known := self._in_memory(question, self._clock())) is not None:
-                return self._hit(request, question, now_known, observed)
+                return Hit(question, now_known)
+        try:
+            flight, joined = await self._flight(question, known, payer, tried)
+        except RequestError as full:
+            return Full(question, full)
+        asked = Asked(question, known, flight, flight.recording.join(), joined, similarity)
+        if joined and flight.question.ask.model != question.ask.model and await failed(asked) is not None:
+            asked.reading.leave()  # another model's failure is none of this one
+            return await self._seek(question, payer, [*tried, asked])
+        return asked
+
+    async def _flight(
+        self, question: Question, known: Plan, payer: Payer, tried: Sequence[Asked | Full]
+    ) -> tuple[Flight, bool]:
+        """Where models share their answers, the one under way may be the failed one of another model."""
         flight, joined = self._flights.join_or_start(question, known.missing, payer)
-        return await self._passing.answer(request, question, known, flight, observed, joined=joined)
+        while any(isinstance(one, Asked) and flight is one.flight for one in tried):
+            await flight.recording.over()
+            flight, joined = self._flights.join_or_start(question, known.missing, payer)
+        return flight, joined
+
+    async def _fall(self, first: Asked | Full, falling: Falling, payer: Payer) -> Hit | Asked | Full:
+        """What answers in the place of a group that failed; the first answer itself where it is one, or nothing better
+        comes.
+        """
+        tried: list[Asked | Full] = [first]
+        kept: Reading | None = None
+        try:
+            found = await self._ask_on(tried, falling, payer)
+            kept = found.reading if isinstance(found, Asked) else None
+            return found
+        finally:
+            for one in tried:
+                if isinstance(one, Asked) and one.reading is not kept:
+                    one.reading.leave()
+
+    async def _ask_on(self, tried: list[Asked | Full], falling: Falling, payer: Payer) -> Hit | Asked | Full:
+        """Each is a question of its own, with its own key: what comes is kept under what was really asked."""
+        while (kind := await failed(tried[-1])) is not None:
+            question = falling.after(tried[-1].question, kind)
+            onward = None
+            while question is not None and (onward := await self._limiter.onward(payer, question.ask.model)) is None:
+                question = falling.another()
+            if question is None or onward is None:
+                return _after(tried[0], len(tried) - 1)
+            found = await self._seek(question, onward, tried)
+            if isinstance(found, Hit):
+                falling.ended(Outcome.HIT)
+                return found
+            tried.append(_after(found, len(tried)))
+        if len(tried) > 1:
+            falling.ended(Outcome.ANSWERED)
+        return tried[-1]
 
     async def _question(self, request: web.BaseRequest, named: str | None, caller: Caller) -> Question:
         if self._endpoint.multipart:
-            return self._placing.place(await read_ask(request, self._endpoint, None, named, caller), caller)
+            return self._placed(await read_ask(request, self._endpoint, None, named, caller), caller)
         data = await read_body(request)
         mark = (data, (named, caller.imprint, *spoken(request.headers)))
         known = self._remembered.get(mark)
         if known is None:
-            known = self._placing.place(await read_ask(request, self._endpoint, data, named, caller), caller)
+            known = self._placed(await read_ask(request, self._endpoint, data, named, caller), caller)
             self._remembered.put(mark, len(data), known)
         return known
+
+    def _placed(self, ask: Ask, caller: Caller) -> Question:
+        caller.require(ask.model)  # before anything tells whether there is such a model
+        return self._placing.place(ask, caller)
 
     def _in_memory(self, question: Question, now: float) -> Plan | None:
         """The plan when the memory tier answers everything; None when the store, or upstream, has to be asked."""
@@ -161,11 +241,16 @@ class Handler:
         in_stream = question.ask.streamed or self._endpoint.whole_in_stream
         return plan(found, question.ask.control, now=now, streamed=in_stream)
 
-    def _hit(self, request: web.BaseRequest, question: Question, known: Plan, observed: Observed) -> web.StreamResponse:
-        found = [one for one in known.found if one is not None]
+    def _hit(self, request: web.BaseRequest, hit: Hit, observed: Observed) -> web.StreamResponse:
+        question, found = hit.question, [one for one in hit.known.found if one is not None]
         now = self._clock()
         reply = from_entries(self._endpoint, question.ask.body, question.form(), found, now)
         if self._meaning is not None:
             reply = reply._replace(similarity=EXACT if found[0].similarity is None else found[0].similarity)
+        observed.model = question.listed
         observed.hit(found)
         return respond.hit(request, reply, self._dates, now)
+
+
+def _after(found: Asked | Full, fallbacks: int) -> Asked | Full:
+    return found._replace(fallbacks=fallbacks) if isinstance(found, Asked) else found

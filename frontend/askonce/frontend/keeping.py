@@ -13,6 +13,7 @@ from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain, Unfinishe
 from askonce.core.entry import JSON, SSE, Entry, Lookup
 from askonce.core.events import Answered, Superseded
 from askonce.core.key import outer_of
+from askonce.core.money import shares
 from askonce.core.policy import Finished, Rules, Skip, SkipReason, Store, Why, admit, keep, lifetime
 from askonce.frontend.question import Question
 from askonce.frontend.recording import Head
@@ -140,6 +141,17 @@ class Keeper:
         if self._queue is not None:
             self._queue.put(event)
         await self._bus.in_step()
+
+
+def priced(verdict: Store, amount: int | None, parts: int) -> Store:
+    """The verdict with what each entry cost: its share, by its tokens, of what all parts cost. Of an answer that does
+    not fit whole, nobody says.
+    """
+    entries = verdict.entries
+    if amount is None or len(entries) < parts:
+        return verdict
+    costs = shares(amount, [entry.usage.prompt + entry.usage.completion for entry in entries])
+    return Store(tuple(replace(entry, cost=cost) for entry, cost in zip(entries, costs, strict=True)))
 
 
 def _home(question: Question) -> str | None:

@@ -1,38 +1,133 @@
 """Limits of keys, teams and models, held before anything is looked up."""
 
-from askonce.frontend.access.caller import Caller
-from askonce.stores.counting.protocol import Claim, Counters
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from askonce.core.errors import RequestError
+from askonce.frontend.access.caller import ADMIN, Caller
+from askonce.frontend.accounts.ledger import Ledger
+from askonce.runtime.clock import wall
+from askonce.stores.counting.protocol import Claim, Counters, Exceeded, Kind
+from askonce.telemetry.metrics import Metrics
+
+_SHOWN: Final = 8  # characters of a key's hash, enough to find it in a list
+# How LiteLLM calls what is limited; other names are told as they are.
+_WORDS: Final = {"key": "api_key", "all": "global"}
+_HASH: Final = 64  # hex digits
 
 
 class Admission:
     """A request that was let in. `end` when it is answered, however that went."""
 
-    __slots__ = ("_claims", "_counters")
+    __slots__ = ("_claims", "_counters", "_ended")
 
-    def __init__(self, counters: Counters | None, claims: tuple[Claim, ...]) -> None:
+    def __init__(self, counters: Counters | None, claims: Sequence[Claim]) -> None:
         self._counters = counters
         self._claims = claims
+        self._ended = False
+
+    def under(self, counters: Counters, claims: Sequence[Claim]) -> "Admission":
+        """The same, counting under more. None of these is of requests under way: only the first has to be ended."""
+        return Admission(counters, (*self._claims, *claims))
 
     def spend(self, tokens: int) -> None:
-        """What an answer from upstream cost."""
+        """What an answer from upstream cost: also after `end`, for one that its asker did not wait for."""
         if self._counters is not None:
             self._counters.spend(self._claims, tokens)
 
     def end(self) -> None:
-        if self._counters is not None:
+        """Once: a second time changes nothing."""
+        if self._counters is not None and not self._ended:
+            self._ended = True
             self._counters.release(self._claims)
 
 
 FREE = Admission(None, ())
 
 
-class Limiter:
-    """`counters` is None where nothing is limited."""
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Whose request caused an answer: who joined it pays nothing."""
 
-    def __init__(self, counters: Counters | None) -> None:
+    caller: Caller
+    admission: Admission
+
+
+NOBODY = Payer(ADMIN, FREE)
+
+
+class Limiter:
+    """`counters` is None where nothing is limited, `ledger` where no budget is held. `clock` is in seconds since the
+    epoch.
+    """
+
+    def __init__(
+        self,
+        counters: Counters | None,
+        metrics: Metrics | None = None,
+        ledger: Ledger | None = None,
+        *,
+        clock: Callable[[], float] = wall,
+    ) -> None:
+        self._ledger = ledger
         self._counters = counters
+        self._clock = clock
+        self._refused = (
+            {} if metrics is None else {kind: metrics.counter("askonce_limited_total", kind) for kind in Kind}
+        )
+
+    async def onward(self, payer: Payer, model: str) -> Payer | None:
+        """Who pays when the request asks another model after all: what it counts under for that model alone is added.
+        None where such a limit is reached.
+        """
+        claims = payer.caller.claims_of(model)
+        if not claims or self._counters is None:
+            return payer
+        if await self._counters.take(claims) is not None:
+            return None
+        return Payer(payer.caller, payer.admission.under(self._counters, claims))
 
     async def admit(self, caller: Caller, model: str) -> Admission:
-        """Raises RequestError (429), with `retry-after` and what LiteLLM tells."""
-        del caller, model
-        return FREE
+        """Raises RequestError: 429, with `retry-after` and what LiteLLM tells, or 422 where a budget is gone."""
+        if caller.budgets and self._ledger is not None:
+            await self._ledger.require(caller.budgets, caller.shown)
+        claims = caller.claims(model)
+        counters = self._counters
+        if not claims or counters is None:
+            return FREE
+        exceeded = await counters.take(claims)
+        if exceeded is None:
+            return Admission(counters, claims)
+        if (refused := self._refused.get(exceeded.kind)) is not None:
+            refused.inc()
+        raise refusal(exceeded, self._clock())
+
+
+def refusal(exceeded: Exceeded, now: float) -> RequestError:
+    """In the words and headers of LiteLLM's parallel_request_limiter_v3; `now` is in seconds since the epoch."""
+    resets_at = now + exceeded.resets_in
+    said = datetime.fromtimestamp(resets_at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    message = (
+        f"Rate limit exceeded for {_named(exceeded.claim.name)}. Limit type: {exceeded.kind}. "
+        f"Current limit: {exceeded.limit}, Remaining: 0. Limit resets at: {said}"
+    )
+    headers = {
+        "retry-after": str(max(1, math.ceil(exceeded.resets_in))),
+        "rate_limit_type": str(exceeded.kind),
+        "reset_at": said,
+    }
+    return RequestError(429, message, "rate_limit_error", code="rate_limit_exceeded", headers=headers)
+
+
+def _named(name: str) -> str:
+    """`key:<hash>` as `api_key: <its beginning>…`; a hash is nowhere shown whole."""
+    kind, *parts = name.split(":")
+    shown = [f"{part[:_SHOWN]}…" if _hashed(part) else part for part in parts]
+    return f"{_WORDS.get(kind, kind)}: {':'.join(shown)}" if shown else _WORDS.get(kind, kind)
+
+
+def _hashed(part: str) -> bool:
+    return len(part) == _HASH and not part.strip("0123456789abcdef")

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from askonce.core.entry import Found
+from askonce.core.money import dollars
 from askonce.core.policy import Plan
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
@@ -32,7 +33,7 @@ class Result(StrEnum):
 @dataclass(slots=True)
 class Observed:
     """One request as it is being answered. `status` is the Cache-Status that an error would carry; `similarity` that
-    of the nearest question, where something alike was looked for.
+    of the nearest question, where something alike was looked for. `model` is what `model_list` calls what was asked.
     """
 
     call_type: str
@@ -41,6 +42,7 @@ class Observed:
     status: str = "askonce"
     found: Sequence[Found | None] = ()
     similarity: float | None = None
+    model: str = ""
 
     def hit(self, found: Sequence[Found]) -> None:
         self.result = Result.HIT
@@ -55,6 +57,15 @@ class Observed:
             self.result = Result.PARTIAL
         else:
             self.result = Result.MISS if consulted else Result.BYPASS
+
+
+@dataclass(slots=True)
+class _Saved:
+    """What hits did not cost again: tokens, and pico-dollars."""
+
+    prompt: int = 0
+    completion: int = 0
+    cost: int = 0
 
 
 class Observer:
@@ -72,6 +83,7 @@ class Observer:
             for result in Result
         }
         self._tally: dict[tuple[str, str, str], float] = defaultdict(float)
+        self._saved: dict[tuple[str, str], _Saved] = defaultdict(_Saved)
 
     def begin(self, call_type: str) -> Observed:
         return Observed(call_type, self._timer())
@@ -84,15 +96,22 @@ class Observer:
             if found is None:
                 tally["askonce_lookups_total", call_type, "missing"] += 1
             else:
-                usage = found.entry.usage
+                entry, saved = found.entry, self._saved[call_type, observed.model]
                 tally["askonce_lookups_total", call_type, found.source] += 1
-                tally["askonce_tokens_saved_total", call_type, "prompt"] += usage.prompt
-                tally["askonce_tokens_saved_total", call_type, "completion"] += usage.completion
+                saved.prompt += entry.usage.prompt
+                saved.completion += entry.usage.completion
+                saved.cost += entry.cost or 0
 
     def flush(self) -> None:
         tally, self._tally = self._tally, defaultdict(float)
+        every, self._saved = self._saved, defaultdict(_Saved)
+        counter = self._metrics.counter
         for (name, *labels), amount in tally.items():
-            self._metrics.counter(name, *labels).inc(amount)
+            counter(name, *labels).inc(amount)
+        for of, saved in every.items():
+            counter("askonce_tokens_saved_total", *of, "prompt").inc(saved.prompt)
+            counter("askonce_tokens_saved_total", *of, "completion").inc(saved.completion)
+            counter("askonce_saved_dollars_total", *of).inc(dollars(saved.cost))
         self._metrics.refresh()
 
     async def flush_for_ever(self) -> None:

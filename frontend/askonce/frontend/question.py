@@ -32,12 +32,17 @@ class Question(NamedTuple):
         """The first part's key: what the headers name."""
         return str(self.lookups[0].key)
 
+    @property
+    def listed(self) -> str:
+        """What `model_list` calls the model: no client's own word."""
+        return self.route.targets[0].deployment.pattern
+
     def body_for(self, missing: list[int]) -> Body:
-        """What is asked upstream: the missing parts, and, of a stream that is to be kept, its usage."""
+        """What is asked upstream: the missing parts, and, of a stream, its usage: kept or not, it counts."""
         ask = self.ask
         whole = len(missing) == len(self.lookups)
         body = ask.body if whole else ask.endpoint.narrow(ask.body, missing)
-        return ask.endpoint.with_usage(body) if ask.streamed and self.allowed.write else body
+        return ask.endpoint.with_usage(body) if ask.streamed else body
 
     def form(self) -> str:
         """Which rendering of an entry answers this ask."""

@@ -14,15 +14,16 @@ from yarl import URL
 
 from askonce.calls.messages import MESSAGES
 from askonce.config.settings import Deployment
-from askonce.core.control import read_controls
 from askonce.core.entry import JSON, SSE
 from askonce.core.errors import RequestError, UpstreamError
 from askonce.core.policy import Why
 from askonce.frontend import respond
+from askonce.frontend.access.caller import Caller
 from askonce.frontend.auth import Gate, credential
 from askonce.frontend.cargo import Cargo, take
 from askonce.frontend.deployments import Deployments, Target
 from askonce.frontend.dialects import Way, speaks_anthropic, unserved, way
+from askonce.frontend.limits import Limiter
 from askonce.frontend.observe import PASSED_THROUGH, Observed, Observer, Result
 from askonce.frontend.onward import onward_headers, onward_url, text
 from askonce.frontend.paths import Aim
@@ -43,6 +44,7 @@ class Relay:
         self,
         *,
         gate: Gate,
+        limiter: Limiter,
         deployments: Deployments,
         upstream: Upstream,
         observer: Observer,
@@ -51,6 +53,7 @@ class Relay:
         timer: Callable[[], float],
     ) -> None:
         self._gate = gate
+        self._limiter = limiter
         self._deployments = deployments
         self._upstream = upstream
         self._observer = observer
@@ -63,8 +66,8 @@ class Relay:
         observed.result = Result.BYPASS
         shape = MESSAGES.refusal if aim.anthropic else respond.as_openai
         try:
-            await self._gate.admit(request.headers)
-            return await _while_there(request, self._pass_on(request, aim, observed))
+            caller = await self._gate.admit(request.headers)
+            return await _while_there(request, self._pass_on(request, aim, observed, caller))
         except RequestError as error:
             observed.result = Result.REFUSED
             return respond.refusal(request, error, shape)
@@ -81,12 +84,34 @@ class Relay:
         finally:
             self._observer.end(observed)
 
-    async def _pass_on(self, request: web.BaseRequest, aim: Aim, observed: Observed) -> web.StreamResponse:
-        if read_controls(None, ", ".join(request.headers.getall("Cache-Control", ()))).only_if_cached:
+    async def _pass_on(
+        self, request: web.BaseRequest, aim: Aim, observed: Observed, caller: Caller
+    ) -> web.StreamResponse:
+        if caller.controls(None, ", ".join(request.headers.getall("Cache-Control", ()))).only_if_cached:
             raise RequestError(504, "This route is not cached, and only-if-cached was asked.", "not_cached")
         cargo = await take(request)
-        asked = aim.named or request.headers.get(_MODEL_HEADER) or request.query.get("model") or cargo.model
-        target = self._target(aim, asked)
+        try:
+            asked = aim.named or request.headers.get(_MODEL_HEADER) or request.query.get("model") or cargo.model
+            target = self._target(aim, asked)
+            for name in _names(request, aim, cargo) or (target.deployment.pattern,):
+                caller.require(name)
+            admission = await self._limiter.admit(caller, asked or "")
+            try:
+                return await self._send(request, aim, observed, cargo, target, asked)
+            finally:
+                admission.end()
+        finally:
+            await cargo.stop()
+
+    async def _send(
+        self,
+        request: web.BaseRequest,
+        aim: Aim,
+        observed: Observed,
+        cargo: Cargo,
+        target: Target,
+        asked: str | None,
+    ) -> web.StreamResponse:
         cargo.rename(asked, target.model, insist=aim.named is not None)
         there, theirs = self._way(request, aim, target)
         headers = onward_headers(request, target, there, theirs=theirs)
@@ -101,8 +126,6 @@ class Relay:
             if cargo.failed is not None:
                 raise cargo.failed from None  # it was the client that broke off
             raise
-        finally:
-            await cargo.stop()
 
     def _target(self, aim: Aim, asked: str | None) -> Target:
         """Raises RequestError: 404 for a name that nothing answers to, or where nobody serves the route."""
@@ -143,6 +166,12 @@ def default(deployments: Sequence[Deployment], aim: Aim) -> Deployment | None:
         one for one in deployments if speaks_anthropic(one) == aim.anthropic and unserved(one, aim.collection) is None
     ]
     return min(able, key=lambda one: one.pattern not in {"*", "openai/*"}, default=None)
+
+
+def _names(request: web.BaseRequest, aim: Aim, cargo: Cargo) -> set[str]:
+    """Every model that a request names: whichever of them the provider would heed must be allowed."""
+    found = {aim.named, request.headers.get(_MODEL_HEADER), cargo.model, *request.query.getall("model", ())}
+    return {name for name in found if name}
 
 
 async def _hand_on(request: web.BaseRequest, answer: UpstreamAnswer, observed: Observed) -> web.StreamResponse:

@@ -15,6 +15,7 @@ CACHE_NAME = "askonce"
 SIMILARITY: Final = "x-litellm-semantic-similarity"
 # RFC 9110 8.3.1. A provider's type may be none: clients of HTTP decode RFC 2047's words in it, line breaks included.
 _MEDIA_TYPE: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NO_COST: Final = "0.0"  # in US dollars, as LiteLLM writes it
 _OCTETS: Final = "application/octet-stream"
 
 
@@ -95,6 +96,7 @@ def hit_headers(reply: Reply) -> dict[str, str]:
         "Cache-Status": hit_status(reply),
         "Age": str(reply.age),
         "x-litellm-cache-key": reply.key,
+        "x-litellm-response-cost": _NO_COST,
         **({} if reply.similarity is None else {SIMILARITY: similarity_text(reply.similarity)}),
     }
 
@@ -104,6 +106,7 @@ def hit_bytes(reply: Reply, date: str) -> bytes:
     return (
         f"HTTP/1.1 200 OK\r\nContent-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n"
         f"Cache-Status: {hit_status(reply)}\r\nAge: {reply.age}\r\nx-litellm-cache-key: {reply.key}\r\n"
+        f"x-litellm-response-cost: {_NO_COST}\r\n"
         f"{_similarity_line(reply)}Date: {date}\r\n\r\n"
     ).encode("ascii")
 

@@ -5,22 +5,26 @@ import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TypedDict
 
 from aiohttp import web
 
-from askonce.bus.nats import open_publisher
+from askonce.bus.nats import open_frontend_bus
 from askonce.calls.table import ENDPOINTS
+from askonce.config.own import is_loopback
 from askonce.config.rules import read_rules
 from askonce.config.settings import Settings
-from askonce.core.errors import EmbedderUnavailable, StoreUnavailable
+from askonce.core.errors import EmbedderUnavailable
 from askonce.core.policy import Rules
-from askonce.frontend.auth import Gate
+from askonce.frontend.accounts.accounts import Accounts, open_accounts
+from askonce.frontend.accounts.prices import token_price
+from askonce.frontend.auth import open_gate
+from askonce.frontend.backing import LATE, WARM_WITHIN, open_backing
 from askonce.frontend.deployments import Deployments, for_clients
 from askonce.frontend.embedders.open import NotServed
 from askonce.frontend.embedding import Embedding, open_embedding
 from askonce.frontend.enriching import Enricher
 from askonce.frontend.flights import Flights
+from askonce.frontend.grouping import Groups
 from askonce.frontend.keeping import Keeper, Queue
 from askonce.frontend.keys import Keys
 from askonce.frontend.limits import Limiter
@@ -29,21 +33,15 @@ from askonce.frontend.news import News
 from askonce.frontend.observe import PASSED_THROUGH, Observer
 from askonce.frontend.outbox import Outbox
 from askonce.frontend.question import Placing
+from askonce.frontend.routing.router import open_router
 from askonce.frontend.upstream import Upstream
 from askonce.frontend.wiring import Parts, routes
 from askonce.runtime.clock import timer, wall
 from askonce.runtime.drain import Drain
-from askonce.stores.guards import Guarded, GuardedMatcher
-from askonce.stores.inspection import Inspector
-from askonce.stores.memory import MemoryStore
-from askonce.stores.registry import STORES
-from askonce.stores.tier import Tiered
+from askonce.stores.counting.opening import open_counters
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_WARM_WITHIN = 2.0
-_LATE = "no answer in time"
 _LEAST = 0.1  # seconds for answers to end in, once requests took all the time there was
 
 
@@ -83,46 +81,44 @@ class Frontend:
     async def _open(self, nats_url: str, at_close: Callable[..., object]) -> None:
         """What is handed to `at_close` is called in the reverse order: first comes last."""
         settings, metrics, log = self._settings, self._metrics, self._log
-        self._memory = MemoryStore(
-            max_bytes=self._proxy.memory_bytes, ttl_cap=settings.cache.memory_ttl, metrics=metrics
-        )
-        self._store, self._matcher = self._guarded()
-        if self._store is not None:
-            at_close(self._store.close)
-            await self._warm(self._store)
-        tier = Tiered(self._memory, self._store, recheck=self._proxy.memory_recheck, clock=wall)
-        self._bus = await open_publisher(
+        self._backing = await open_backing(settings, metrics, log, at_close)
+        memory, store = self._backing.memory, self._backing.store
+        bus = await open_frontend_bus(
             nats_url, store=settings.cache.type, settings=self._proxy, metrics=metrics, log=log, name=self._name
         )
-        at_close(self._bus.close)
-        news = News(self._memory, log, wall)
+        at_close(bus.close)
+        self._bus, self._keys, self._spent = bus.publisher, bus.keys, bus.spent
+        deployments = for_clients(settings)
+        self._router = open_router(settings, deployments, self._bus.tell, metrics, wall, token_price(settings.routing))
+        news = News(memory, log, wall, self._router.cooldowns.heard)
         await self._bus.listen(news.hear, news.gap)
-        self._outbox = None if self._store is None else Outbox(self._bus, self._proxy, metrics, log, wall)
+        self._outbox = None if store is None else Outbox(self._bus, self._proxy, metrics, log, wall)
         if self._outbox is not None:
             self._outbox.start()
             at_close(self._empty_outbox, self._outbox)
         self._upstream = Upstream(self._proxy, self._version)
         at_close(self._upstream.close)
+        counters = await open_counters(settings, metrics=metrics, log=log, timer=timer)
+        at_close(counters.close)
+        accounts = open_accounts(self._spent, metrics, log, at_close)
         rules = self._rules()
-        deployments = for_clients(settings)
-        local = self._proxy.host in _LOOPBACK
-        gate = Gate(_secret(settings), self._proxy.cache_scope, local=local)
-        placing = Placing(deployments, gate, Keys(settings.cache.namespace), rules)
+        placing = await self._open_placing(deployments, rules, at_close)
         meaning, queue = await self._open_meaning(placing, at_close)
-        self._flights = self._make_flights(rules, queue)
+        self._flights = self._make_flights(rules, queue, accounts)
         at_close(self._finish_answers)
-        observer = Observer([*(one.name for one in ENDPOINTS), PASSED_THROUGH], metrics, log, timer)
-        flushing = asyncio.create_task(observer.flush_for_ever(), name="observer")
-        at_close(_cancelled, flushing)
+        observer = self._open_observer(at_close)
         parts = Parts(
             settings=settings,
-            memory=self._memory,
-            store=self._store,
-            inspector=self._open_inspector(at_close),
-            tier=tier,
+            memory=memory,
+            store=store,
+            inspector=self._backing.inspector,
+            tier=self._backing.tier,
             bus=self._bus,
+            keys=self._keys,
+            spent=self._spent,
             placing=placing,
-            limiter=Limiter(None),
+            limiter=Limiter(counters, metrics, accounts.ledger),
+            ledger=accounts.ledger,
             meaning=meaning,
             flights=self._flights,
             upstream=self._upstream,
@@ -135,6 +131,25 @@ class Frontend:
         self._runner = web.ServerRunner(server, shutdown_timeout=self._drain.handlers, handle_signals=False)
         at_close(self._runner.cleanup)
         await self._runner.setup()
+
+    async def _open_placing(self, deployments: Deployments, rules: Rules, at_close: Callable[..., object]) -> Placing:
+        settings = self._settings
+        gate = await open_gate(
+            settings,
+            self._keys,
+            deployments.by_name.meant,
+            at_close,
+            local=self._proxy.host is not None and is_loopback(self._proxy.host),
+            metrics=self._metrics,
+            log=self._log,
+        )
+        groups = Groups(settings.routing.caching_groups, deployments)
+        return Placing(deployments, gate, Keys(settings.cache.namespace, groups), rules)
+
+    def _open_observer(self, at_close: Callable[..., object]) -> Observer:
+        observer = Observer([*(one.name for one in ENDPOINTS), PASSED_THROUGH], self._metrics, self._log, timer)
+        at_close(_cancelled, asyncio.create_task(observer.flush_for_ever(), name="observer"))
+        return observer
 
     async def listen(self, address: Address) -> None:
         """Raises OSError when the address cannot be had."""
@@ -163,42 +178,11 @@ class Frontend:
             self._log.error("answers_lost", events=left)
         await outbox.close()
 
-    async def _warm(self, store: Guarded) -> None:
-        """A connection before the first request; a store that is away is no reason not to serve."""
-        try:
-            async with asyncio.timeout(_WARM_WITHIN):
-                await store.ping()
-        except (StoreUnavailable, TimeoutError) as error:
-            self._log.warning("store_unavailable", store=store.name, why=str(error) or _LATE)
-
-    def _guarded(self) -> tuple[Guarded | None, GuardedMatcher | None]:
-        """The store behind memory, with deadline and breaker, and the same again where it matches by meaning; None
-        where memory is all there is.
-        """
-        settings, row = self._settings, STORES[self._settings.cache.type]
-        if not (row.shared and settings.cache.enabled):
-            return None, None
-        deadline = row.deadline if self._proxy.store_deadline is None else self._proxy.store_deadline
-        around: _Around = {"deadline": deadline, "metrics": self._metrics, "log": self._log, "timer": timer}
-        if row.open_matcher is not None:
-            matcher = GuardedMatcher(row.open_matcher(settings, wall), **around)
-            return matcher, matcher
-        return Guarded(row.open_reader(settings, wall), **around), None
-
-    def _open_inspector(self, at_close: Callable[..., object]) -> Inspector | None:
-        """What the store's server is asked with for operators, where it tells anything."""
-        open_inspector = STORES[self._settings.cache.type].open_inspector
-        if open_inspector is None or not self._settings.cache.enabled:
-            return None
-        inspector = open_inspector(self._settings)
-        at_close(inspector.close)
-        return inspector
-
     async def _open_meaning(
         self, placing: Placing, at_close: Callable[..., object]
     ) -> tuple[Meaning | None, Queue | None]:
         """What matches by meaning, where the store can; and where answers go that are to be written."""
-        matcher, outbox = self._matcher, self._outbox
+        matcher, outbox = self._backing.matcher, self._outbox
         if matcher is None or outbox is None:
             return None, outbox
         settings = self._settings
@@ -223,7 +207,7 @@ class Frontend:
             placing=placing,
             embedding=embedding,
             matcher=matcher,
-            memory=self._memory,
+            memory=self._backing.memory,
             rules=rules,
             settings=settings,
             metrics=self._metrics,
@@ -233,10 +217,10 @@ class Frontend:
 
     async def _warm_embedder(self, embedding: Embedding) -> None:
         try:
-            async with asyncio.timeout(_WARM_WITHIN):
+            async with asyncio.timeout(WARM_WITHIN):
                 await embedding.ping()
         except (EmbedderUnavailable, TimeoutError) as error:
-            self._log.warning("embedder_unavailable", why=str(error) or _LATE)
+            self._log.warning("embedder_unavailable", why=str(error) or LATE)
 
     async def _enrich_the_rest(self, enricher: Enricher) -> None:
         await enricher.drain(max(_LEAST, self._until - timer()))
@@ -245,11 +229,11 @@ class Frontend:
         cache = self._settings.cache
         return Rules(cache.enabled, cache.call_types, cache.opt_in, cache.ttl, self._proxy.max_entry_bytes)
 
-    def _make_flights(self, rules: Rules, queue: Queue | None) -> Flights:
+    def _make_flights(self, rules: Rules, queue: Queue | None, accounts: Accounts) -> Flights:
         everything_is_told = self._outbox is None  # where memory is the only store, the others have it from the bus
         keeper = Keeper(
             rules=rules,
-            memory=self._memory,
+            memory=self._backing.memory,
             bus=self._bus,
             queue=queue,
             broadcast_bytes=self._bus.max_payload // 2 if everything_is_told else self._proxy.broadcast_bytes,
@@ -259,7 +243,9 @@ class Frontend:
         )
         return Flights(
             upstream=self._upstream,
+            router=self._router,
             keeper=keeper,
+            accounts=accounts,
             rules=rules,
             metrics=self._metrics,
             log=self._log,
@@ -267,19 +253,6 @@ class Frontend:
         )
 
 
-class _Around(TypedDict):
-    """What a guard is made with, whatever it guards."""
-
-    deadline: float | None
-    metrics: Metrics
-    log: Log
-    timer: Callable[[], float]
-
-
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _secret(settings: Settings) -> str | None:
-    return None if settings.master_key is None else settings.master_key.get_secret_value()

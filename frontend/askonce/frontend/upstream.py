@@ -20,7 +20,7 @@ from askonce.calls.endpoint import Body
 from askonce.config.settings import ProxySettings
 from askonce.core.entry import MEDIA_TYPE
 from askonce.core.errors import UpstreamTimeout, UpstreamUnavailable
-from askonce.frontend.ask import WITH_CREDENTIAL, Ask
+from askonce.frontend.ask import RETRIES, WITH_CREDENTIAL, Ask
 from askonce.frontend.auth import Credential
 from askonce.frontend.deployments import Target
 from askonce.frontend.dialects import Way, counts, way
@@ -51,7 +51,7 @@ _NOT_PASSED_ON: Final = frozenset(
     }
 )
 
-
+MOST_RETRIES: Final = 10  # that a client may ask for
 _UNSENDABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: no part of a header's value
 
 
@@ -75,11 +75,20 @@ class UpstreamAnswer:
         self.media_type = _media_type(response)
         self.length = response.content_length if "Content-Encoding" not in response.headers else None
         self.framed = self.length is not None or hdrs.TRANSFER_ENCODING in response.headers
+        self._first = b""
+
+    async def begun(self) -> None:
+        """Waits for the first bytes of the body, or for its end. Raises as `chunks` does."""
+        with _translated():
+            self._first = await self._response.content.readany()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises UpstreamUnavailable when it breaks off, UpstreamTimeout when it takes too
         long.
         """
+        first, self._first = self._first, b""
+        if first:
+            yield first
         with _translated():
             async for chunk in self._response.content.iter_any():
                 yield chunk
@@ -112,17 +121,17 @@ class Upstream:
 
     @asynccontextmanager
     async def asking(
-        self, ask: Ask, target: Target, body: Body, credential: Credential | None
+        self, ask: Ask, target: Target, body: Body, credential: Credential | None, *, within: float | None = None
     ) -> AsyncIterator[UpstreamAnswer]:
         """Asks, and gives the answer once its head has come, whatever its status.
 
-        `credential` is the client's own, used only where the deployment has none. Raises UpstreamUnavailable or
-        UpstreamTimeout.
+        `credential` is the client's own, used only where the deployment has none. `within` is what is left, in seconds,
+        of the time that the client gives, where some is gone. Raises UpstreamUnavailable or UpstreamTimeout.
         """
         there = way(target.deployment, target.model, ask.endpoint.path, credential)
         headers = _headers(ask, target, there, own_credential=credential is not None)
         data = _form(ask, target, body) if ask.upload else orjson.dumps(_asked(ask, target, body))
-        patience = self._patience(ask, target)
+        patience = self._patience(ask, target, within)
         async with self.sending(hdrs.METH_POST, there.url, headers=headers, data=data, patience=patience) as answer:
             yield answer
 
@@ -153,7 +162,7 @@ class Upstream:
         finally:
             response.close() if not response.content.at_eof() else response.release()
 
-    def _patience(self, ask: Ask, target: Target) -> aiohttp.ClientTimeout:
+    def _patience(self, ask: Ask, target: Target, within: float | None) -> aiohttp.ClientTimeout:
         """`timeout` bounds the whole answer, `stream_timeout` each wait of a stream: for its first chunk, and for the
         next. Where the latter is longer, it is what somebody wanted a stream to have.
         """
@@ -161,7 +170,7 @@ class Upstream:
         total = self._total if deployment.timeout is None else deployment.timeout
         wait = deployment.stream_timeout if ask.streamed else None
         total = total if wait is None else max(total, wait)
-        asked = asked_patience(ask.body)
+        asked = asked_patience(ask.body) if within is None else within
         total = total if asked is None else min(total, asked)
         return aiohttp.ClientTimeout(total=total, sock_connect=self._connect, sock_read=wait)
 
@@ -176,6 +185,17 @@ def asked_patience(body: Body) -> float | None:
     return seconds if 0 < seconds < math.inf else None
 
 
+def asked_retries(ask: Ask) -> int | None:
+    """The `num_retries` of a body, or else of the header, MOST_RETRIES at most; None where neither has a number."""
+    said = ask.body.get("num_retries")
+    said = ask.headers.get(RETRIES) if said is None else said
+    try:
+        number = None if isinstance(said, bool | None) else int(said)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if number is None else min(max(number, 0), MOST_RETRIES)
+
+
 def _asked(ask: Ask, target: Target, body: Body) -> Body:
     """The body as the provider is to see it: the deployment's defaults below what the client says, its model name.
 
@@ -185,7 +205,8 @@ def _asked(ask: Ask, target: Target, body: Body) -> Body:
     deployment = target.deployment
     defaults = {name: value for name, value in deployment.defaults.items() if body.get(name) is None}
     asked = {**body, **defaults, "model": target.model}
-    asked.pop("timeout", None)
+    for ours in ("timeout", "num_retries"):
+        asked.pop(ours, None)
     if not counts(deployment) and "stream_options" not in ask.body:
         asked.pop("stream_options", None)
     return asked

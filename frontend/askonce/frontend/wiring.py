@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from askonce.bus.protocols import Publisher
+from askonce.bus.protocols import Bucket, Publisher, Tally
 from askonce.calls.endpoint import Endpoint
 from askonce.calls.table import ENDPOINTS
 from askonce.config.settings import Settings
+from askonce.frontend.access.records import hashed
+from askonce.frontend.accounts.ledger import Ledger
 from askonce.frontend.admin.listed import Listed
 from askonce.frontend.admin.table import Admin
+from askonce.frontend.falling import Fallbacks
 from askonce.frontend.flights import Flights
 from askonce.frontend.handler import Handler
 from askonce.frontend.limits import Limiter
@@ -41,8 +44,11 @@ class Parts:
     inspector: Inspector | None
     tier: Tiered
     bus: Publisher
+    keys: Bucket
+    spent: Tally
     placing: Placing
     limiter: Limiter
+    ledger: Ledger
     meaning: Meaning | None
     flights: Flights
     upstream: Upstream
@@ -69,6 +75,7 @@ def routes(parts: Parts) -> Routes:
 
 
 def _admin(parts: Parts) -> Admin:
+    master = parts.settings.master_key
     return Admin(
         cache=parts.settings.cache,
         listed=Listed(parts.placing.deployments),
@@ -79,6 +86,9 @@ def _admin(parts: Parts) -> Admin:
         store=parts.store,
         inspector=parts.inspector,
         bus=parts.bus,
+        keys=parts.keys,
+        spent=parts.spent,
+        master=None if master is None else hashed(master.get_secret_value()),
         metrics=parts.metrics,
         clock=wall,
         draining=parts.draining,
@@ -86,7 +96,8 @@ def _admin(parts: Parts) -> Admin:
 
 
 def _cached(parts: Parts) -> Iterator[tuple[Endpoint, Handler]]:
-    passing = Passing(parts.placing.rules)
+    passing = Passing(parts.placing.rules, parts.ledger)
+    fallbacks = Fallbacks(parts.settings.routing, parts.placing, parts.metrics)
     for endpoint in ENDPOINTS:
         yield (
             endpoint,
@@ -98,6 +109,7 @@ def _cached(parts: Parts) -> Iterator[tuple[Endpoint, Handler]]:
                 tier=parts.tier,
                 meaning=parts.meaning if endpoint.comparable else None,
                 flights=parts.flights,
+                fallbacks=fallbacks,
                 bus=parts.bus,
                 passing=passing,
                 observer=parts.observer,
@@ -109,6 +121,7 @@ def _cached(parts: Parts) -> Iterator[tuple[Endpoint, Handler]]:
 def _relay(parts: Parts) -> Relay:
     return Relay(
         gate=parts.placing.gate,
+        limiter=parts.limiter,
         deployments=parts.placing.deployments,
         upstream=parts.upstream,
         observer=parts.observer,

@@ -6,11 +6,14 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.js.api import Header
+from nats.js import JetStreamContext
+from nats.js.api import Header, StreamInfo
+from nats.js.errors import NotFoundError
 
 from askonce.bus.errors import translated
 from askonce.bus.link import Link
@@ -84,7 +87,21 @@ class _Feed(ABC):
         return True
 
 
-async def _unsubscribe(subscription: Subscription) -> None:
+def control(message: Msg) -> dict[str, str] | None:
+    """The headers of a sign of life or of flow control, or None for a message of the stream."""
+    headers = message.headers
+    return headers if headers and headers.get(Header.STATUS) == _CONTROL else None
+
+
+async def answer_control(link: Link, message: Msg, headers: dict[str, str]) -> None:
+    """Lets a server that waits for it send on."""
+    answer_to = message.reply or headers.get(_STALLED)
+    if answer_to:
+        with suppress(BusUnavailable), translated("answering flow control"):
+            await link.client.publish(answer_to)
+
+
+async def unsubscribe(subscription: Subscription) -> None:
     with suppress(BusUnavailable), translated("unsubscribing"):
         await subscription.unsubscribe()  # also off the client's list, so that no reconnection revives it
 
@@ -112,7 +129,7 @@ class ToldFeed(_Feed):
             while self._link.stands(session):
                 await self._turned(_QUIET)
         finally:
-            await _unsubscribe(subscription)
+            await unsubscribe(subscription)
 
     async def _take(self, message: Msg) -> None:
         self._on_message(message.data)
@@ -126,10 +143,11 @@ class OrderedFeed(_Feed):
     """Every message of a stream, in order, each once: from its start, or from the first `start` of this feed on.
 
     After a lost connection it goes on behind the last one seen. `on_gap` is called when that cannot be: the stream
-    was made anew. `seen` is the sequence up to which nothing is missing. `description` is for others to see.
+    was made anew, which its date tells, or has lost its end. `seen` is the sequence up to which nothing is missing.
+    `description` is for others to see. `ensure` makes the stream where it is not there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two are for some
         self,
         link: Link,
         stream: str,
@@ -138,11 +156,13 @@ class OrderedFeed(_Feed):
         *,
         whole: bool,
         description: str | None = None,
+        ensure: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(link, f"feed {stream}")
-        self._description = description
+        self._description, self._ensure = description, ensure
         self._stream, self._on_message, self._on_gap = stream, on_message, on_gap
         self._begun = whole
+        self._made: datetime | None = None
         self._advanced = asyncio.Event()
         self._expected, self._end, self._broken, self._sign = 1, 0, False, 0.0
         self.seen = 0
@@ -170,24 +190,37 @@ class OrderedFeed(_Feed):
             while self._link.stands(session) and not self._broken and _now() - self._sign < _QUIET:
                 await self._turned(HEARTBEAT)
         finally:
-            await _unsubscribe(subscription)
+            await unsubscribe(subscription)
 
     async def _begin(self, inbox: str) -> None:
         async with self._link.asking(self._name) as js:
-            self._end = (await js.stream_info(self._stream)).state.last_seq
+            info = await self._look(js)
+            self._end = info.state.last_seq
+            anew = self._made not in {None, info.created}
+            self._made = info.created
             if not self._begun:
                 self.seen, self._begun = self._end, True
-            elif self._end < self.seen:
+            elif anew or self._end < self.seen:
                 self._on_gap()
                 self.seen = 0
             consumer = await js.add_consumer(self._stream, feed(inbox, self.seen + 1, self._description))
         if not consumer.num_pending:
             self._advance(self._end)  # nothing between `seen` and the end is left: expired, or never was
 
+    async def _look(self, js: JetStreamContext) -> StreamInfo:
+        try:
+            return await js.stream_info(self._stream)
+        except NotFoundError:
+            if self._ensure is None:
+                raise
+            await self._ensure()
+            return await js.stream_info(self._stream)
+
     async def _take(self, message: Msg) -> None:
         self._sign = _now()
-        if message.headers and message.headers.get(Header.STATUS) == _CONTROL:
-            await self._control(message, message.headers)
+        headers = control(message)
+        if headers is not None:
+            await self._control(message, headers)
             return
         place = message.metadata
         if self._broken or place.sequence.consumer != self._expected:
@@ -198,10 +231,7 @@ class OrderedFeed(_Feed):
         self._advance(place.sequence.stream if place.num_pending else max(place.sequence.stream, self._end))
 
     async def _control(self, message: Msg, headers: dict[str, str]) -> None:
-        answer_to = message.reply or headers.get(_STALLED)
-        if answer_to:
-            with suppress(BusUnavailable), translated(self._name):
-                await self._link.client.publish(answer_to)
+        await answer_control(self._link, message, headers)
         delivered = headers.get(_LAST_CONSUMER)
         if delivered is not None and int(delivered) != self._expected - 1:
             self._break()

@@ -11,6 +11,7 @@ from typing import Final
 from askonce.bus import names
 from askonce.bus.confirmations import Confirmations
 from askonce.bus.local_queue import Message, Queue
+from askonce.bus.local_records import LocalBucket, LocalTally, Shelf
 from askonce.bus.protocols import Delivery
 from askonce.bus.tombstones import Graveyard
 from askonce.core import wire
@@ -36,7 +37,7 @@ class Listener:
 
 
 class LocalBus:
-    """Hands out publishers and consumers of one queue.
+    """Hands out publishers and consumers of one queue, buckets and tallies.
 
     `clock` gives seconds since the epoch. `capacity` bounds the queue in bytes: a full one refuses. `ack_wait` is how
     many seconds a consumer may keep a message before it is handed out again. `dead` holds what was rejected.
@@ -62,12 +63,24 @@ class LocalBus:
         self._capacity = capacity
         self._ids: OrderedDict[str, float] = OrderedDict()
         self._sequence = 0
+        self._shelf = Shelf(lambda: self.connected, clock)
 
     def publisher(self) -> "LocalPublisher":
         return LocalPublisher(self)
 
     def consumer(self) -> "LocalConsumer":
         return LocalConsumer(self)
+
+    def bucket(self) -> LocalBucket:
+        """One frontend's: each watches by itself."""
+        return LocalBucket(self._shelf)
+
+    def tally(self) -> LocalTally:
+        return LocalTally(self._shelf)
+
+    def lose_records(self) -> None:
+        """As a bucket that is made anew: nothing is in it, and watchers are told of a gap."""
+        self._shelf.lose()
 
     def disconnect(self) -> None:
         """From here on every verb raises BusUnavailable, as with a server that is away."""
@@ -77,6 +90,7 @@ class LocalBus:
         self.connected = True
         for listener in self.listeners:
             listener.on_gap()
+        self._shelf.tell()
 
     def require(self) -> None:
         if not self.connected:

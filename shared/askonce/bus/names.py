@@ -1,6 +1,7 @@
 """What the streams, subjects, consumers and headers are called. Knows no client and no server."""
 
 import hashlib
+import re
 from typing import Final
 
 from askonce.core.key import CacheKey
@@ -10,6 +11,11 @@ DEAD_STREAM: Final = "ASKONCE_DEAD"
 TOMBSTONES: Final = "askonce-tombstones"  # the key-value bucket, as `nats kv` names it
 TOMBSTONE_STREAM: Final = f"KV_{TOMBSTONES}"
 FLUSHES: Final = f"$KV.{TOMBSTONES}.flushed"  # a part of the bucket that no key's token can be in
+KEYS: Final = "askonce-keys"  # as above: the records of `protocols.Bucket`
+KEY_STREAM: Final = f"KV_{KEYS}"
+SPENT_STREAM: Final = "ASKONCE_SPENT"  # a stream of counters: `protocols.Tally`
+SPENT: Final = "askonce.spent.>"
+RECORDS: Final = f"$KV.{KEYS}.>"
 TOLD: Final = "askonce.told"
 HEARD: Final = "askonce.heard"  # where frontends say what they have heard: `<sequence of the flush> <listener>`
 
@@ -50,6 +56,38 @@ def tombstone(key: CacheKey) -> str:
 def flushed(namespace: str) -> str:
     """Where the last flush of a configured namespace stands, which may be "", or hold ":" and "."."""
     return f"{FLUSHES}.{hashlib.sha256(namespace.encode()).hexdigest()}"
+
+
+def record(name: str) -> str:
+    """The subject of a record of the bucket. ValueError for a name that no subject can end in."""
+    return f"{_RECORD}{_checked(name)}"
+
+
+def record_name(subject: str) -> str:
+    return subject.removeprefix(_RECORD)
+
+
+def records(start: str) -> str:
+    """What `Bucket.all` asks for. ValueError unless it is a name and a dot."""
+    if not start.endswith("."):
+        raise ValueError("the start of a record's name must end in a dot")
+    return f"{record(start[:-1])}.>"
+
+
+def spent(name: str) -> str:
+    """The subject of a sum of the tally. ValueError as for a record."""
+    return f"{_SUM}{_checked(name)}"
+
+
+_RECORD: Final = RECORDS.removesuffix(">")
+_SUM: Final = SPENT.removesuffix(">")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError("the name of a record or sum must be of A-Z a-z 0-9 _ - and single dots in between")
+    return name
 
 
 _LISTENER: Final = "askonce frontend "

@@ -1,22 +1,34 @@
 """The bus over NATS JetStream, opened: what the composition root calls. The parts are in the modules beside it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from askonce.bus import names
+from askonce.bus.bucket import NatsBucket
 from askonce.bus.consumer import NatsConsumer
 from askonce.bus.link import Link
-from askonce.bus.protocols import Consumer, Publisher
+from askonce.bus.protocols import Bucket, Consumer, Publisher, Tally
 from askonce.bus.publisher import NatsPublisher
 from askonce.bus.streams import ensure_streams
+from askonce.bus.tally import NatsTally
 from askonce.config.settings import ProxySettings
 from askonce.core.errors import BusUnavailable
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 
-async def open_publisher(
+class FrontendBus(NamedTuple):
+    """What a frontend has of the queue, over one connection. `keys` and `spent` are of use until `close`."""
+
+    publisher: Publisher
+    keys: Bucket
+    spent: Tally
+    close: Callable[[], Awaitable[None]]
+
+
+async def open_frontend_bus(
     url: str, *, store: str, settings: ProxySettings, metrics: Metrics, log: Log, name: str
-) -> Publisher:
+) -> FrontendBus:
     """A frontend's bus: connected, the streams there.
 
     `url` may list several servers with commas, credentials included; `store` is the type of the store behind the
@@ -29,16 +41,26 @@ async def open_publisher(
             await ensure_streams(js, settings, update=False)
 
     await link.open(prepare)
-    publisher = NatsPublisher(link, store=store, metrics=metrics)
+    publisher, keys, spent = (
+        NatsPublisher(link, store=store, metrics=metrics),
+        NatsBucket(link, prepare),
+        NatsTally(link, log),
+    )
+
+    async def close() -> None:
+        await keys.close()
+        await publisher.close()
+
     try:
         await publisher.start()
+        await spent.start()
     except BusUnavailable:
-        await publisher.close()
+        await close()
         raise
-    return publisher
+    return FrontendBus(publisher, keys, spent, close)
 
 
-async def open_consumer(  # noqa: PLR0913 - as above
+async def open_consumer(  # noqa: PLR0913 - what differs between two processes, each named at the call
     url: str,
     *,
     store: str,
@@ -50,7 +72,7 @@ async def open_consumer(  # noqa: PLR0913 - as above
 ) -> Consumer:
     """A writer's bus: connected, streams and consumers there, every tombstone known.
 
-    `clock` gives seconds since the epoch. Raises BusUnavailable as `open_publisher` does.
+    `clock` gives seconds since the epoch. Raises BusUnavailable as `open_frontend_bus` does.
     """
     link = Link(url, name=name, inbox=names.WRITER_INBOX, metrics=metrics, log=log)
     consumer = NatsConsumer(link, store=store, settings=settings, clock=clock)

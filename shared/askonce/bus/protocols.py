@@ -108,7 +108,8 @@ class Record(NamedTuple):
 
 
 class Bucket(Protocol):
-    """Named records that outlive every process, and that every frontend hears of. Names are of A-Z a-z 0-9 . _ -
+    """Named records that outlive every process, and that every frontend hears of. Names are of A-Z a-z 0-9 _ - and
+    single dots in between; any other is a ValueError.
 
     Every verb raises BusUnavailable when the queue does not answer; what was to be written may have been.
     """
@@ -122,7 +123,7 @@ class Bucket(Protocol):
 
     async def put(self, name: str, value: bytes, *, revision: int | None = None) -> int:
         """Writes, and gives the revision. With one, only if the record still has it, and 0 is one that is not there;
-        raises BusConflict otherwise.
+        raises BusConflict otherwise, and BusRefused for a value that is larger than the queue takes.
         """
         ...
 
@@ -131,28 +132,41 @@ class Bucket(Protocol):
         ...
 
     async def all(self, start: str) -> dict[str, Record]:
-        """Every record whose name begins so, up to the next dot or the end: `start` ends in a dot."""
+        """Every record whose name begins with `start`, which ends in a dot. Of a queue of several servers it may be a
+        little behind.
+        """
         ...
 
     async def watch(self, on_change: Callable[[str, Record | None], None], on_gap: Callable[[], None]) -> None:
         """Calls `on_change` for every change from here on, in order, None being a deletion; `on_gap` when some may
-        have been missed. Returns once it stands; a watcher that is cut off has later what it missed.
+        have been missed: the bucket was made anew. Returns once it stands; a watcher that is cut off has later what it
+        missed, of several changes of one record the last. Once for each bucket: a second call gets none.
         """
         ...
 
 
 class Tally(Protocol):
-    """Sums that all frontends add to, kept by the queue: each amount is added once."""
+    """Sums that all frontends add to, kept by the queue: each amount is added once. Names are those of a bucket.
+
+    A queue that cannot count (NATS before 2.12) raises BusUnavailable at every verb.
+    """
 
     async def add(self, name: str, amount: int, *, once: str) -> int:
-        """Gives the new sum. A repeat with the same `once` within two minutes adds nothing. Raises BusUnavailable."""
+        """Gives the new sum. A repeat with the same name and `once` within two minutes adds nothing. Raises
+        BusUnavailable; it may have been added, and is to be repeated with the same `once`.
+        """
         ...
 
     async def total(self, name: str) -> int:
         """0 for a name that nothing was added to. Raises BusUnavailable."""
         ...
 
-    async def reset(self, name: str) -> None: ...
+    async def reset(self, name: str, *, once: str = "") -> None:
+        """Takes away what was there; what is added meanwhile stays. Of resets with the same name and `once` within
+        two minutes one counts; of two without, in the same moment, both may take away what they saw. Raises
+        BusUnavailable.
+        """
+        ...
 
 
 class Tombstones(Protocol):

@@ -20,12 +20,12 @@ _MEMORY: Final = 32 << 20  # the state of feeds, which live in memory
 _PASSWORD: Final = re.compile(r"[A-Za-z0-9_-]{16,}", re.ASCII)
 
 _API: Final = "$JS.API"
-_STREAMS: Final = (names.STREAM, names.DEAD_STREAM, names.TOMBSTONE_STREAM)
+_STREAMS: Final = (names.STREAM, names.DEAD_STREAM, names.TOMBSTONE_STREAM)  # those that writers may change
 
 # Creating an existing stream changes nothing, and fails where the configuration differs: harmless in any hand.
 _COMMON: Final = (
-    *(f"{_API}.STREAM.CREATE.{stream}" for stream in _STREAMS),
-    *(f"{_API}.STREAM.INFO.{stream}" for stream in _STREAMS),
+    *(f"{_API}.STREAM.CREATE.{stream}" for stream in (*_STREAMS, names.KEY_STREAM)),
+    *(f"{_API}.STREAM.INFO.{stream}" for stream in (*_STREAMS, names.KEY_STREAM)),
     # This subject, without a name behind it, makes nameless consumers only: nobody's durable one can be replaced.
     f"{_API}.CONSUMER.CREATE.{names.TOMBSTONE_STREAM}",
     f"$JS.FC.{names.TOMBSTONE_STREAM}.>",
@@ -39,6 +39,15 @@ _FRONTEND_PUBLISH: Final = (
     names.HEARD,
     f"$KV.{names.TOMBSTONES}.*",
     f"{names.FLUSHES}.*",
+    # Keys and sums are for frontends alone. As above, nobody's consumer can be replaced.
+    f"{_API}.STREAM.MSG.GET.{names.KEY_STREAM}",
+    f"{_API}.CONSUMER.CREATE.{names.KEY_STREAM}",
+    f"$JS.FC.{names.KEY_STREAM}.>",
+    names.RECORDS,
+    f"{_API}.STREAM.CREATE.{names.SPENT_STREAM}",
+    f"{_API}.STREAM.INFO.{names.SPENT_STREAM}",
+    f"{_API}.STREAM.MSG.GET.{names.SPENT_STREAM}",
+    names.SPENT,
 )
 _FRONTEND_SUBSCRIBE: Final = (f"{names.FRONTEND_INBOX}.>", names.TOLD, names.HEARD, names.confirmed("*"))
 _WRITER_PUBLISH: Final = (

@@ -25,6 +25,8 @@ MAX_ACK_PENDING: Final = 4096  # 16 batches in hand; the server's default of 100
 TOMBSTONE_MARGIN: Final = 3600.0  # the bucket remembers this much longer than writers rely on it: clocks disagree
 _DUPLICATES: Final = 120.0  # seconds in which a repeated Nats-Msg-Id is dropped
 _TOMBSTONE_BYTES: Final = 128 << 20
+_KEY_BYTES: Final = 256 << 20
+_REPEATS: Final = 32  # changes of one sum among which a repeated one is found by a server that was started again
 _LEAST_DEAD_BYTES: Final = 64 << 20
 _OTHER_CONFIG: Final = 10058  # JSStreamNameExistErr: there already, with another configuration
 
@@ -38,9 +40,19 @@ async def ensure_streams(js: JetStreamContext, settings: ProxySettings, *, updat
     for stream in _streams(settings):
         with translated(f"creating the stream {stream.name}"):
             await _ensure(js, stream, update=update)
+    with translated(f"creating the stream {names.KEY_STREAM}"):
+        await _ensure(js, _keys(), update=False)
 
 
-async def _ensure(js: JetStreamContext, stream: StreamConfig, *, update: bool) -> None:
+async def ensure_spent(js: JetStreamContext) -> StreamConfig:
+    """The stream of sums as it is there; older servers than 2.12 would make one that counts nothing. Raises
+    BusUnavailable.
+    """
+    with translated(f"creating the stream {names.SPENT_STREAM}"):
+        return await _ensure(js, _spent(), update=False)
+
+
+async def _ensure(js: JetStreamContext, stream: StreamConfig, *, update: bool) -> StreamConfig:
     try:
         # Looked for first: a server near its storage limit refuses to create even what is there already.
         found = (await js.stream_info(stream.name or "")).config
@@ -48,7 +60,9 @@ async def _ensure(js: JetStreamContext, stream: StreamConfig, *, update: bool) -
         found = await _create(js, stream)
     if update and (found.max_bytes, found.max_age) != (stream.max_bytes, stream.max_age or 0):
         # the rest (replicas, placement) is the operator's
-        await js.update_stream(found.evolve(max_bytes=stream.max_bytes, max_age=stream.max_age or 0))
+        found = found.evolve(max_bytes=stream.max_bytes, max_age=stream.max_age or 0)
+        await js.update_stream(found)
+    return found
 
 
 async def _create(js: JetStreamContext, stream: StreamConfig) -> StreamConfig:
@@ -138,3 +152,39 @@ def _streams(settings: ProxySettings) -> tuple[StreamConfig, StreamConfig, Strea
         allow_direct=True,
     )
     return queue, dead, tombstones
+
+
+def _keys() -> StreamConfig:
+    """As the tombstones: a bucket for `nats kv`, without roll-ups."""
+    return StreamConfig(
+        name=names.KEY_STREAM,
+        description="Virtual keys and teams.",
+        subjects=[names.RECORDS],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        storage=StorageType.FILE,
+        max_bytes=_KEY_BYTES,
+        max_msgs_per_subject=1,
+        duplicate_window=_DUPLICATES,
+        deny_delete=True,
+        allow_direct=True,
+    )
+
+
+def _spent() -> StreamConfig:
+    """Counters (ADR-49 of nats-architecture-and-design). Without a bound in bytes: a full one would forget sums, since
+    a server refuses counters in a stream that refuses what is new.
+    """
+    return StreamConfig(
+        name=names.SPENT_STREAM,
+        description="What was spent, by key and team.",
+        subjects=[names.SPENT],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,
+        storage=StorageType.FILE,
+        max_msgs_per_subject=_REPEATS,
+        duplicate_window=_DUPLICATES,
+        deny_delete=True,
+        allow_direct=True,
+        allow_msg_counter=True,
+    )

@@ -15,13 +15,11 @@ from askonce.calls.endpoint import Answer, Body, Malformed, Uncertain, Unfinishe
 from askonce.calls.messages_json import exact, written
 from askonce.calls.messages_read import END, assembled, ended, read
 from askonce.calls.messages_write import framed
-from askonce.calls.parsing import read_object, tokens
+from askonce.calls.parsing import anthropic_tokens, read_object
 from askonce.calls.usual import UsualEndpoint
 from askonce.core.entry import JSON, SSE, Usage
 from askonce.core.errors import bad_request
 
-# All three are tokens of the prompt: the first counts only those that no prompt cache of the provider's had to do with.
-_PROMPT: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 # Source: Anthropic's API reference, "Errors".
 _ERRORS: Final = {
     400: "invalid_request_error",
@@ -115,8 +113,7 @@ def _speaks(message: Body) -> bool:
 
 
 def _tokens(message: Body) -> Usage:
-    counts = [tokens(message.get("usage"), name, "output_tokens") for name in _PROMPT]
-    return Usage(sum(count.prompt for count in counts), counts[0].completion)
+    return anthropic_tokens(message.get("usage"))
 
 
 MESSAGES: Final = Messages()

@@ -54,6 +54,8 @@ def frontend(settings: Settings, *, supervised: int | None, name: str) -> int:
             taken = f"cannot be had ({error.strerror}); choose another with --port"
             raise ConfigError("askonce frontend", f"--port {address.port}", taken) from None
         if orders is None:
+            for words in settings.warnings:
+                log.warning("settings", words=words)
             log.info("ready", host=address.host, port=address.port)
         await stop.wait()
         if orders is None:

@@ -66,6 +66,7 @@ def introduction(settings: Settings) -> list[str]:
     lines = [f"askonce {importlib.metadata.version('askonce')} ({settings.source})"]
     lines.append(f"  provider   {_providers(settings)}")
     lines.append(f"  store      {_store(settings)}")
+    lines.extend(f"  warning    {one}" for one in settings.warnings)
     lines.extend(
         f"  not served {one.pattern}: {one.unsupported}" for one in settings.deployments if one.unsupported is not None
     )

@@ -1,5 +1,6 @@
 """The settings in force, told to people. Secrets are told as set or not set, and addresses without credentials."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from askonce.config.identities import AwsIam, AzureIam, GcpIam
+from askonce.config.policies import RoutingSettings
 from askonce.config.settings import (
     CacheSettings,
     Deployment,
@@ -30,8 +32,12 @@ def describe(settings: Settings) -> list[Line]:
     return [
         ("config", settings.source),
         ("master key", _secret(settings.master_key)),
+        *(("warning", warning) for warning in settings.warnings),
         *((f"model {deployment.pattern}", _deployment(deployment, keyless)) for deployment in settings.deployments),
+        *_groups(settings.deployments),
         *((f"alias {alias.name}", f"{alias.model}{', hidden' if alias.hidden else ''}") for alias in settings.aliases),
+        *_routing(settings.routing),
+        *_access(settings),
         *_cache(settings.cache),
         *((f"askonce.{name}", _plain(value)) for name, value in settings.proxy),
     ]
@@ -81,6 +87,38 @@ def _deployment(deployment: Deployment, keyless: str) -> str:
     if deployment.extra_headers:
         words.append(f"headers {', '.join(deployment.extra_headers)}")
     return ", ".join(words)
+
+
+def _groups(deployments: Sequence[Deployment]) -> Iterator[Line]:
+    for name, count in Counter(one.pattern for one in deployments).items():
+        if count > 1:
+            yield f"group {name}", f"{count} deployments"
+
+
+def _routing(routing: RoutingSettings) -> Iterator[Line]:
+    cooled = (
+        f"cooled for {routing.cooldown:g} s after more than {routing.allowed_fails} failures in a minute"
+        if routing.cooldown
+        else "never cooled"
+    )
+    yield "routing", f"{routing.strategy}, {routing.num_retries} retries; {cooled}"
+    for words, rules in (
+        ("fallbacks", routing.fallbacks),
+        ("context window fallbacks", routing.context_window_fallbacks),
+        ("content policy fallbacks", routing.content_policy_fallbacks),
+    ):
+        yield from ((f"{words} {name}", ", ".join(others) or "none") for name, others in rules.items())
+    if routing.default_fallbacks:
+        yield "fallbacks of others", ", ".join(routing.default_fallbacks)
+    yield from (("shared answers", ", ".join(group)) for group in routing.caching_groups)
+
+
+def _access(settings: Settings) -> Iterator[Line]:
+    redis = settings.access.redis
+    yield "limits", "counted in each process" if redis is None else f"counted in Redis: {_redis(redis)}"
+    if settings.access.max_parallel_requests is not None:
+        yield "requests under way", f"{settings.access.max_parallel_requests} at most"
+    yield "virtual keys", "cannot be made without a master key" if settings.master_key is None else "can be made"
 
 
 def _cache(cache: CacheSettings) -> Iterator[Line]:

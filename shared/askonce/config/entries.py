@@ -4,6 +4,7 @@ Source: LiteLLM's page on the proxy's config.yaml, part `model_list`.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from askonce.config.known import NOT_KNOWN, is_knob, why_knob
@@ -13,6 +14,7 @@ from askonce.config.places import place, told
 from askonce.config.providers import SERVED, Provider, split_model, unserved
 from askonce.config.section import Section
 from askonce.config.settings import Deployment
+from askonce.config.shares import read_costs, read_share
 from askonce.config.values import Wrong, base_url, json_value, line, mapping, positive
 
 
@@ -36,8 +38,14 @@ def read_entry(path: str, entry: Any, variables: Mapping[str, str], notes: Notes
         notes.wrong(params.key("model"), "must name the model at the provider, such as openai/gpt-4o")
     if pattern is None:
         return None
-    deployment = _read_params(pattern, model or "", params, unset)
-    return deployment if info is None else deployment.model_copy(update={"model_info": info})
+    about = Section(top.key("model_info"), info or {}, variables, notes, on_unset=partial(_unknown_of, notes))
+    more = {"model_info": about.values, **read_share(params), **read_costs(params, about)}
+    return _read_params(pattern, model or "", params, unset).model_copy(update=more)
+
+
+def _unknown_of(notes: Notes, key: str, what: str) -> None:
+    """A price that is not known is no reason to refuse a model."""
+    notes.ignore(f"model_list[].model_info.{key.rpartition('.')[2]}", what)
 
 
 def json_mapping(value: Any) -> dict[str, Any]:

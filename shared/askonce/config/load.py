@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from askonce.config import semantic
+from askonce.config.access import read_access
 from askonce.config.aliases import read_aliases
 from askonce.config.cache import read_cache, why_left
 from askonce.config.document import read_document
 from askonce.config.environment import for_libraries, merge_environment
 from askonce.config.known import GENERAL, LITELLM, NOT_KNOWN, ROUTER, SECTIONS
 from askonce.config.models import everything_to_openai, read_models
+from askonce.config.names import Names
 from askonce.config.notes import Notes
-from askonce.config.own import default_host, read_master_key, read_own
+from askonce.config.own import read_host, read_master_key, read_own
+from askonce.config.routing import read_routing
 from askonce.config.section import Section
 from askonce.config.settings import Settings
 from askonce.config.surface.standing import standing
@@ -49,7 +52,9 @@ def load(path: Path | None, environ: Mapping[str, str], *, cwd: Path) -> Setting
     fallback = everything_to_openai(document.variables, notes, own_key=own_key)
     deployments = with_timeouts(read_models(document) or (fallback,), read_timeouts(router, litellm))
     aliases = read_aliases(router, litellm, deployments)
+    routing = read_routing(router, litellm, Names(deployments, aliases))
     cache = read_cache(litellm, params, proxy, cwd)
+    access = read_access(general, router, cache, cwd)
     if cache.semantic is not None:
         proxy = semantic.with_deadline(proxy, params)
         deployments = semantic.with_embedder(cache.type, cache.semantic, deployments, params)
@@ -58,7 +63,9 @@ def load(path: Path | None, environ: Mapping[str, str], *, cwd: Path) -> Setting
         deployments=deployments,
         aliases=aliases,
         cache=cache,
-        proxy=proxy.model_copy(update={"host": proxy.host or default_host(master_key)}),
+        proxy=proxy.model_copy(update={"host": read_host(proxy, master_key, general)}),
+        routing=routing,
+        access=access,
         master_key=master_key,
         for_libraries=for_libraries(document.variables, environ),
     )
@@ -69,7 +76,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, cwd: Path) -> Setting
         if name in document.variables:
             notes.ignore(name, why)
     notes.check()
-    return settings.model_copy(update={"ignored": notes.ignored, "standing": standing(values, notes.ignored)})
+    told = {"ignored": notes.ignored, "warnings": notes.warnings, "standing": standing(values, notes.ignored)}
+    return settings.model_copy(update=told)
 
 
 def _why(reasons: Mapping[str, str], name: str) -> str:

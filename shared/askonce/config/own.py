@@ -1,6 +1,8 @@
-"""askonce's own settings: the `askonce:` section, and the environment over it."""
+"""askonce's own settings: the `askonce:` section, and the environment over it; who guards the door, and where it is."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,11 @@ from askonce.core.errors import ConfigError
 
 PREFIX: Final = "ASKONCE_"
 MASTER_KEY: Final = "ASKONCE_MASTER_KEY"
+_LITELLM_MASTER_KEY: Final = "LITELLM_MASTER_KEY"
+LOOPBACK: Final = "127.0.0.1"
+# Those that stand in LiteLLM's documentation and in ours: whoever has read it has them.
+PUBLIC_KEYS: Final = frozenset({"sk-1234"})
+_MAKE_ONE: Final = 'make one of your own: echo "sk-$(openssl rand -hex 32)"'
 _NOT_EMPTY: Final = "must be text that is not empty (put it in quotes)"
 
 
@@ -49,15 +56,40 @@ def read_master_key(general: Section) -> SecretStr | None:
     """
     in_file = general.get("master_key", line)
     variables = general.variables
-    key = variables.get(MASTER_KEY) or in_file or variables.get("LITELLM_MASTER_KEY")
+    key = variables.get(MASTER_KEY) or in_file or variables.get(_LITELLM_MASTER_KEY)
     if not key and (in_file == "" or general.values.get("master_key", "absent") in ("", None)):  # "" was blanks
         general.notes.wrong(general.key("master_key"), _NOT_EMPTY)
     return SecretStr(key) if key else None
 
 
-def default_host(master_key: SecretStr | None) -> str:
-    """Without a master key nobody is asked who he is, so only this machine is let in."""
-    return "127.0.0.1" if master_key is None else "0.0.0.0"
+def read_host(proxy: ProxySettings, master_key: SecretStr | None, general: Section) -> str:
+    """Where to listen. Without a master key nobody is asked who he is, so only this machine is let in; with one that
+    everybody knows too, and any other address is then noted as wrong.
+    """
+    public = master_key is not None and master_key.get_secret_value() in PUBLIC_KEYS
+    if not public:
+        return proxy.host or (LOOPBACK if master_key is None else "0.0.0.0")
+    host = proxy.host or LOOPBACK
+    known = "stands in public documentation, so that everybody has it"
+    if is_loopback(host):
+        general.notes.warn(f"the master key {known}: good for trying things on this machine only; {_MAKE_ONE}")
+    else:
+        expected = f"{known}: {_MAKE_ONE}, or let askonce.host be {LOOPBACK}"
+        name = next((name for name in (MASTER_KEY,) if name in general.variables), None)
+        if name is None and not general.values.get("master_key"):
+            name = _LITELLM_MASTER_KEY
+        if name is None:
+            general.notes.wrong(general.key("master_key"), expected)
+        else:
+            general.notes.wrong_variable(name, expected)
+    return host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can come in there."""
+    with suppress(ValueError):
+        return ip_address(host.strip("[]")).is_loopback
+    return host.lower() == "localhost"
 
 
 def _from_file(section: Section) -> dict[str, Any]:

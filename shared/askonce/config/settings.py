@@ -24,7 +24,8 @@ class Deployment(Frozen):
     whole answer, `stream_timeout` for each wait of a stream, both in seconds. `model_info` is kept as it was written.
 
     `weight`, or else `rpm`, or else `tpm` (requests and tokens a minute) is its share of a group; of several `order`s
-    the lowest that is usable is asked. `prices` are what the operator says of it.
+    the lowest that is usable is asked. `num_retries` goes before that of the routing. `prices` are what the operator
+    says of it; `base_model` is whose price counts where `model` does not say it, as for Azure.
 
     `unsupported` says why requests to it cannot be served, and is None for those that can. `for_clients` is false for
     a model that only the cache itself asks for vectors.
@@ -48,7 +49,9 @@ class Deployment(Frozen):
     tpm: int | None = None
     order: int | None = None
     max_parallel_requests: int | None = None
+    num_retries: int | None = None
     prices: Prices = Prices()
+    base_model: str | None = None
     unsupported: str | None = None
     for_clients: bool = True
 
@@ -163,7 +166,9 @@ class ProxySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ASKONCE_", frozen=True, extra="forbid", env_ignore_empty=True)
 
     host: str | None = Field(
-        default=None, description="Address to listen on; 127.0.0.1 without a master key, else 0.0.0.0."
+        default=None,
+        description="Address to listen on; 127.0.0.1 without a master key, or with one of public documentation, else "
+        "0.0.0.0.",
     )
     port: int = Field(default=4000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     frontends: int | None = Field(default=None, ge=1, le=256, description="Frontend processes; one per core but one.")
@@ -268,8 +273,8 @@ class Standing(Frozen):
 
 
 class Settings(Frozen):
-    """Everything that is in force. `ignored` lists settings of the file that have no effect here, and why; `standing`
-    all of LiteLLM's that are in it, in its order.
+    """Everything that is in force. `ignored` lists settings of the file that have no effect here, and why; `warnings`
+    what works and is dangerous, in whole sentences; `standing` all of LiteLLM's that are in it, in its order.
 
     `for_libraries` are variables of `.env` or of the file that the libraries of clouds read for themselves, from the
     process's own environment.
@@ -284,5 +289,6 @@ class Settings(Frozen):
     access: AccessSettings = AccessSettings()
     master_key: SecretStr | None = None
     ignored: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     standing: tuple[Standing, ...] = ()
     for_libraries: dict[str, SecretStr] = Field(default_factory=dict)

@@ -22,10 +22,16 @@ MEDIA_TYPE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the provider counted for an answer."""
+    """Tokens that the provider counted for an answer. `cached` are those of the prompt that it read from a cache of its
+    own, which it sells for less.
+    """
 
     prompt: int = 0
     completion: int = 0
+    cached: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,8 @@ class Entry:
     `media_type` says which. `stored_at` is when the answer was complete, in seconds since the epoch; an entry's
     life is counted from there, so that a late or repeated delivery never lengthens it. `ttl` is in seconds, and
     None is an entry without an end. `home` is the namespace that the proxy which kept it is configured with, "" for
-    none: its key does not tell that from a namespace of the request. None where nobody said.
+    none: its key does not tell that from a namespace of the request. None where nobody said. `cost` is what the
+    provider took for it, in pico-dollars (see `core.money`), None where nobody says what the model costs.
     """
 
     lookup: Lookup
@@ -80,6 +87,7 @@ class Entry:
     call_type: str
     usage: Usage = Usage()
     home: str | None = None
+    cost: int | None = None
 
     @property
     def key(self) -> CacheKey:

@@ -49,7 +49,7 @@ class Flushed:
 @dataclass(frozen=True, slots=True)
 class Cooled:
     """A frontend has seen this deployment fail too often: until then, in seconds since the epoch, nobody asks it who
-    can ask another. `deployment` is its id: see `frontend.deployments`.
+    can ask another. `deployment` is its id, the same in all frontends.
     """
 
     deployment: str

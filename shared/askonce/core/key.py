@@ -16,7 +16,7 @@ from askonce.core.errors import bad_request
 Json = dict[str, Any]
 
 # Members that do not change what the model is asked: how the answer travels, and what the caller notes beside it.
-IGNORED = frozenset({"stream", "stream_options", "metadata", "cache", "timeout"})
+IGNORED = frozenset({"stream", "stream_options", "metadata", "cache", "timeout", "num_retries"})
 
 NAMESPACE = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -181,7 +181,9 @@ def _values(entry: Entry) -> bytes:
 
 
 def _describe(entry: Entry, *, vector: bool = True) -> dict[str, Any]:
-    """What an entry has none of is left out: most have no part that is matched by meaning."""
+    """What an entry has none of is left out: most have no part that is matched by meaning. Readers of another version
+    pass over members that they do not know.
+    """
     described: dict[str, Any] = {
         "key": str(entry.key),
         "size": len(entry.payload),
@@ -197,6 +199,10 @@ def _describe(entry: Entry, *, vector: bool = True) -> dict[str, Any]:
         described |= {"scope": lookup.scope, "text": lookup.text}
     if entry.home is not None:
         described["home"] = entry.home
+    if entry.usage.cached:
+        described["cached"] = entry.usage.cached
+    if entry.cost is not None:
+        described["cost"] = entry.cost
     if vector and lookup.vector is not None:
         described["vector"] = [lookup.vector.space, len(lookup.vector.values)]
     return described
@@ -218,8 +224,9 @@ def _entries(described: Sequence[dict[str, Any]], payload: bytes) -> Iterator[En
             ttl=None if one["ttl"] is None else _seconds(one["ttl"]),
             model=_text(one["model"]),
             call_type=_text(one["call"]),
-            usage=Usage(_count(prompt), _count(completion)),
+            usage=Usage(_count(prompt), _count(completion), _count(one.get("cached", 0))),
             home=_home(one),
+            cost=_count(one["cost"]) if "cost" in one else None,
         )
         at = end + values
 

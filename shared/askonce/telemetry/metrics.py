@@ -46,11 +46,28 @@ METRICS: tuple[Metric, ...] = (
            ("reason",)),
     Metric("askonce_kept_total", "counter", "Answers kept for the next asker.", ("call_type",)),
     Metric("askonce_skipped_total", "counter", "Answers not kept, by reason.", ("call_type", "reason")),
-    Metric("askonce_tokens_saved_total", "counter", "Tokens that hits did not cost again.", ("call_type", "kind")),
+    Metric("askonce_tokens_saved_total", "counter", "Tokens that hits did not cost again. `model` is what `model_list` "
+           "calls it, here and below.", ("call_type", "model", "kind")),
+    Metric("askonce_saved_dollars_total", "counter", "US dollars that hits did not cost again, as far as prices are "
+           "known that the answers were paid at.", ("call_type", "model")),
+    Metric("askonce_tokens_total", "counter", "Tokens of answers that providers gave, as they count them.",
+           ("call_type", "model", "kind")),
+    Metric("askonce_spent_dollars_total", "counter", "US dollars that these answers cost, as far as prices are known.",
+           ("call_type", "model")),
+    Metric("askonce_unpriced_answers_total", "counter", "Answers of providers whose cost is not known: no price, or no "
+           "count of what it is for.", ("model",)),
     Metric("askonce_upstream_seconds", "histogram", "From asking the provider to the end of its answer.",
            ("call_type", "status"), _SLOW),
     Metric("askonce_upstream_first_byte_seconds", "histogram", "From asking the provider to its first byte.",
            ("call_type",), _SLOW),
+    Metric("askonce_deployment_failures_total", "counter", "Times that a deployment failed, by why. It is called by "
+           "its model_name and its place among those of the same.",
+           ("deployment", "reason")),
+    Metric("askonce_deployment_cooled", "gauge", "1 while a deployment that failed is left alone, as far as others can "
+           "answer.", ("deployment",), gauge="livemax"),
+    Metric("askonce_upstream_retries_total", "counter", "Tries after the first, of the same deployment or another."),
+    Metric("askonce_fallbacks_total", "counter", "Questions asked under another name because a model's whole group "
+           "failed, by how that ended: hit, answered, failed.", ("call_type", "outcome")),
     Metric("askonce_flights", "gauge", "Upstream answers that are arriving now."),
     Metric("askonce_store_read_seconds", "histogram", "Reads of the store behind the memory tier, as a request "
            "waits for them; several may share a round trip.",
@@ -90,6 +107,12 @@ METRICS: tuple[Metric, ...] = (
            (), (*_QUICK, 10.0)),
     Metric("askonce_embedding_breaker_open", "gauge", "1 while no request waits for a vector because the embedding "
            "model fails.", gauge="livemax"),
+    Metric("askonce_limited_total", "counter", "Requests refused by a limit of their key, team or model.", ("kind",)),
+    Metric("askonce_limits_shared", "gauge", "1 where limits are counted for all frontends together, 0 while this "
+           "frontend counts for itself."),
+    Metric("askonce_keys_seen", "gauge", "Virtual keys that frontends remember, one counted for each."),
+    Metric("askonce_keys_unconfirmed_total", "counter", "Requests let in by a key seen before while the bucket of "
+           "keys did not answer."),
 )  # fmt: skip
 
 
@@ -136,11 +159,11 @@ class Metrics:
             raise TypeError(f"{name} is no {kind.__name__}")
         return child
 
-    def sample(self, name: str, read: Callable[[], float]) -> None:
-        """A gauge without labels whose value is fetched from time to time (`refresh`): setting it at each change would
+    def sample(self, name: str, read: Callable[[], float], *labels: str) -> None:
+        """A gauge whose value is fetched from time to time (`refresh`): setting it at each change would
         cost a memory-mapped write each time.
         """
-        self._samples.append((self.gauge(name), read))
+        self._samples.append((self.gauge(name, *labels), read))
 
     def refresh(self) -> None:
         """Fetches the sampled gauges. A process that shares its numbers with others calls it every moment."""

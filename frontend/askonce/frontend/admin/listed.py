@@ -1,15 +1,11 @@
 """The entries of `model_list` as they are shown: in LiteLLM's words, and without anything that may be secret."""
 
-from collections import Counter
-from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any, Final
-
-import orjson
 
 from askonce.config.describe import without_credentials
 from askonce.config.settings import Deployment
 from askonce.frontend.deployments import Deployments, unknown
+from askonce.frontend.routing.ids import litellm_model
 
 
 class Listed:
@@ -30,10 +26,6 @@ class Listed:
         return found
 
 
-def litellm_model(deployment: Deployment) -> str:
-    return f"{deployment.provider}/{deployment.model}"
-
-
 def litellm_params(deployment: Deployment) -> dict[str, Any]:
     """Of the defaults of requests, numbers and switches only: a text may be anything, a token too. An address is shown
     without its query.
@@ -47,18 +39,3 @@ def litellm_params(deployment: Deployment) -> dict[str, Any]:
     defaults = {name: value for name, value in deployment.defaults.items() if isinstance(value, int | float)}
     told = {name: value for name, value in shown.items() if value is not None}
     return {**defaults, "model": litellm_model(deployment), **told}
-
-
-def with_ids(deployments: Sequence[Deployment]) -> list[tuple[str, Deployment]]:
-    """Each with its id: its own, or a digest that stays the same for as long as the entry says the same. Nothing secret
-    goes into it, so that entries that differ in their keys alone are told apart by their order.
-    """
-    seen: Counter[bytes] = Counter()
-    found = []
-    for deployment in deployments:
-        own = deployment.model_info.get("id")
-        told = orjson.dumps([deployment.pattern, litellm_model(deployment), without_credentials(deployment.api_base)])
-        digest = sha256(b"deployment\n" + told + b"\n%d" % seen[told]).hexdigest()
-        seen[told] += 1
-        found.append((digest if own is None else str(own), deployment))
-    return found

@@ -28,9 +28,24 @@ _ENTRA: Final = "not built yet: tokens of Microsoft Entra ID"
 _ENTRIES: Final = Table(
     "`model_list`",
     ENTRY,
+    (works(words="stars too; the same name twice is a group ([routing.md](routing.md))", model_name="gpt-*"),),
+)
+
+_PRICES: Final = {
+    "input_cost_per_token": 1e-6,
+    "output_cost_per_token": 2e-6,
+    "cache_read_input_token_cost": 1e-7,
+    "input_cost_per_query": 0.002,
+    "input_cost_per_character": 1e-5,
+    "input_cost_per_second": 1e-4,
+}
+_ABOUT: Final = Table(
+    "`model_list`: `model_info`",
+    f"{ENTRY}model_info.",
     (
-        works(words="stars too; the same name twice is a group, asked in turn", model_name="gpt-*"),
-        works(words="shown by /model/info", model_info={"id": "mine"}),
+        works(words="in US dollars; below those of `litellm_params`", **_PRICES),
+        works(words="whose price counts where the deployment's own name says none", base_model="gpt-4o"),
+        works(words="any other is shown by /model/info, as these are", **{"*": "mine"}),
     ),
 )
 
@@ -44,18 +59,27 @@ _PLACES: Final = (
     works(words="only for azure", api_version="2024-10-21", azure_ad_token=WORD),
 )
 
+_SHARES: Final = (
+    works(words="its share of the group, the first of them that is said", weight=2, rpm=60, tpm=10000),
+    works(words="the lowest that is usable is asked", order=1),
+    works(words="those under way in one frontend", max_parallel_requests=10),
+    works(words="before that of `router_settings`", num_retries=2, max_retries=2),
+    works(words="in US dollars, before those of `model_info`", **_PRICES),
+    works(words="whose price counts where `model` says none", base_model="gpt-4o"),
+)
+
 _NOT: Final = (
     no(
         BALANCING,
         *listed("""
-            rpm tpm itpm otpm weight order max_parallel_requests tags region_name allowed_model_region routing_strategy
+            itpm otpm tags region_name allowed_model_region routing_strategy
             enable_tag_filtering fastest_response auto_router_* *_router_config* *_router_default_model*
         """),
     ),
     no(
         RETRIES,
         *listed("""
-            max_retries num_retries retry_policy retry_strategy cooldown_time fallbacks max_fallbacks fallback_depth
+            retry_policy retry_strategy cooldown_time fallbacks max_fallbacks fallback_depth
             context_window_fallback_dict
         """),
     ),
@@ -66,7 +90,7 @@ _NOT: Final = (
             max_file_size_mb
         """),
     ),
-    no(COSTS, *listed("base_model tiered_pricing *_cost_per_* *_token_cost* search_context_cost_per_query")),
+    no(COSTS, *listed("tiered_pricing *_cost_per_* *_token_cost* search_context_cost_per_query")),
     no(
         _ENTRA,
         *listed("""
@@ -98,4 +122,8 @@ _NOT: Final = (
     no(ELSEWHERE, *listed("aws_* azure_* gcs_* s3_* sagemaker_* vertex_* watsonx_*")),
 )
 
-TABLES: Final = (_ENTRIES, Table("`model_list`: `litellm_params`", PARAMS, (*_PLACES, *_NOT, ANY_OTHER)))
+TABLES: Final = (
+    _ENTRIES,
+    Table("`model_list`: `litellm_params`", PARAMS, (*_PLACES, *_SHARES, *_NOT, ANY_OTHER)),
+    _ABOUT,
+)

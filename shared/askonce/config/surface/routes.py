@@ -5,7 +5,7 @@ Source: LiteLLM's page on caching; the others as `litellm/proxy` of LiteLLM 1.10
 
 from typing import Final
 
-from askonce.config.surface.rows import COSTS, KEYS, NOT_BUILT, Table, better, no, works
+from askonce.config.surface.rows import COSTS, NOT_BUILT, Table, better, no, works
 
 
 def _post(*paths: str) -> tuple[str, ...]:
@@ -82,15 +82,11 @@ _OPERATORS: Final = Table(
         works(*_get("/health/liveliness", "/health/liveness")),
         works("GET /health/readiness", words="with `cache` and `queue`"),
         better("asks for lists of models, which cost nothing", "GET /health"),
-        works(*_get("/v1/models", "/models", "/v1/models/{model}")),
+        works(*_get("/v1/models", "/models", "/v1/models/{model}"), words="those that the key may ask for"),
         works(*_get("/model/info", "/v1/model/info")),
         works("GET /metrics", words="always there, under names of its own ([metrics.md](metrics.md))"),
         no("the file says it", *_get("/cache/settings"), *_post("/cache/settings", "/cache/settings/test")),
-        no(
-            KEYS,
-            *_post("/key/generate", "/key/update", "/key/delete", "/team/new", "/user/new"),
-            *_get("/key/info", "/key/list", "/team/list", "/user/info"),
-        ),
+        no("not built yet: users", *_post("/user/new"), *_get("/user/info")),
         no(COSTS, *_get("/spend/logs", "/global/spend"), *_post("/budget/new")),
         no("the file says it", *_post("/model/new", "/model/delete")),
         no(
@@ -102,4 +98,22 @@ _OPERATORS: Final = Table(
     ),
 )
 
-TABLES: Final = (_CACHED, _PASSED, _OPERATORS)
+_KEYS: Final = Table(
+    "Keys and teams",
+    "",
+    (
+        better(
+            "without a database; good, or refused, in every frontend when it is answered ([keys.md](keys.md))",
+            *_post("/key/generate", "/key/update", "/key/delete", "/key/block", "/key/unblock", "/key/regenerate"),
+        ),
+        works("GET /key/info", words="of any key, or of one's own"),
+        works("GET /key/list"),
+        works(
+            *_post("/team/new", "/team/update", "/team/delete", "/team/block", "/team/unblock"),
+            *_get("/team/info", "/team/list"),
+            words="models, limits and budgets that its keys share; no members",
+        ),
+    ),
+)
+
+TABLES: Final = (_CACHED, _PASSED, _OPERATORS, _KEYS)

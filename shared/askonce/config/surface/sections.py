@@ -8,14 +8,15 @@ from typing import Final
 from askonce.config.surface.rows import (
     BALANCING,
     COSTS,
-    KEYS,
     LIMITS,
     LOG_LEVEL,
     NOT_BUILT,
-    RETRIES,
+    PEOPLE,
     UNLOGGED,
     UNREWRITTEN,
+    WORD,
     Table,
+    better,
     listed,
     no,
     works,
@@ -23,6 +24,10 @@ from askonce.config.surface.rows import (
 
 _USE_CACHE: Final = "use litellm_settings.cache"
 _USAGE: Final = "a stream that may be kept is asked for its usage anyway"
+_RULES: Final = [{"gpt-4o": ["gpt-4o"]}]
+_BELOW: Final = "router_settings counts before it"
+_EACH_KIND: Final = "{} counts for every kind of error"
+_NO_DATABASE: Final = "keys are kept in the queue's server, and need no database"
 _HEALTH: Final = "/health costs nothing, and is asked when somebody asks"
 
 FILE: Final = Table(
@@ -31,7 +36,7 @@ FILE: Final = Table(
     (
         works(environment_variables={"AWS_REGION": "us-west-2"}),
         no("belongs into litellm_settings", "cache_params"),
-        no(KEYS, *listed("default_team_settings litellm_jwtauth")),
+        no(PEOPLE, *listed("default_team_settings litellm_jwtauth")),
         no(
             NOT_BUILT,
             *listed("""
@@ -67,18 +72,21 @@ LITELLM: Final = Table(
         no("nothing is told to anybody", "telemetry"),
         no(UNREWRITTEN, *listed("drop_params modify_params")),
         no(_USAGE, "always_include_stream_usage"),
-        no(
-            RETRIES,
-            *listed("""
-                num_retries num_retries_per_request retry_after allowed_fails fallbacks default_fallbacks
-                content_policy_fallbacks context_window_fallbacks
-            """),
+        works(words=_BELOW, num_retries=2, retry_after=5, allowed_fails=1, cooldown_time=30),
+        works(
+            words=_BELOW,
+            fallbacks=_RULES,
+            default_fallbacks=["gpt-4o"],
+            context_window_fallbacks=_RULES,
+            content_policy_fallbacks=_RULES,
         ),
+        no("num_retries counts", "num_retries_per_request"),
+        no("revoked keys are refused everywhere at once, without Redis", "enable_redis_auth_cache"),
         no(
-            KEYS,
+            PEOPLE,
             *listed("""
-                default_internal_user_params default_team_settings enable_redis_auth_cache key_generation_settings
-                public_routes upperbound_key_generate_params
+                default_internal_user_params default_team_settings key_generation_settings public_routes
+                upperbound_key_generate_params
             """),
         ),
         no(LIMITS, *listed("max_budget max_end_user_budget max_internal_user_budget default_redis_batch_cache_expiry")),
@@ -99,7 +107,13 @@ GENERAL: Final = Table(
     "`general_settings`",
     "general_settings.",
     (
-        works(master_key="sk-1234"),
+        better("one that stands in documentation, such as sk-1234, is good on this machine only", master_key="sk-1234"),
+        works(words="60 s where nobody says", user_api_key_cache_ttl=30),
+        works(words="over all keys and models", global_max_parallel_requests=100),
+        better(
+            "limits are counted there, exactly, for all frontends; it takes what `cache_params` of `redis` take",
+            coordination_redis={"host": "h"},
+        ),
         no("use askonce.max_body_bytes", "max_request_size_mb"),
         no("an answer is kept, whoever has left", "cancel_on_disconnect"),
         no(_USAGE, "always_include_stream_usage"),
@@ -111,23 +125,30 @@ GENERAL: Final = Table(
             """),
         ),
         no(
-            KEYS,
+            _NO_DATABASE,
             *listed("""
-                user_api_key_cache_ttl user_api_key_cache_max_size admin_only_routes allow_requests_on_db_unavailable
-                allow_user_auth allowed_routes custom_auth custom_key_generate custom_sso database_connection_pool_limit
-                database_connection_timeout database_type database_url disable_adding_master_key_hash_to_db
-                disable_master_key_return disable_prisma_schema_update enable_jwt_auth enable_oauth2_auth
-                enable_oauth2_proxy_auth key_management_settings key_management_system litellm_jwtauth
-                litellm_key_header_name public_routes service_account_settings store_model_in_db supported_db_objects
-                ui_access_mode user_header_mappings user_header_name
+                database_connection_pool_limit database_connection_timeout database_type database_url
+                disable_adding_master_key_hash_to_db disable_prisma_schema_update supported_db_objects
+            """),
+        ),
+        no("askonce.key_grace says for how long", "allow_requests_on_db_unavailable"),
+        no("the file says it", "store_model_in_db"),
+        no("100,000 keys are remembered", "user_api_key_cache_max_size"),
+        no(
+            PEOPLE,
+            *listed("""
+                admin_only_routes allow_user_auth allowed_routes custom_auth custom_key_generate custom_sso
+                disable_master_key_return enable_jwt_auth enable_oauth2_auth enable_oauth2_proxy_auth
+                key_management_settings key_management_system litellm_jwtauth litellm_key_header_name public_routes
+                service_account_settings ui_access_mode user_header_mappings user_header_name
             """),
         ),
         no(
             LIMITS,
             *listed("""
-                coordination_redis disable_reset_budget disable_retry_on_max_parallel_request_limit_error
-                enforce_user_param enforced_params global_max_parallel_requests max_parallel_requests
-                proxy_budget_rescheduler_max_time proxy_budget_rescheduler_min_time use_redis_transaction_buffer
+                disable_reset_budget disable_retry_on_max_parallel_request_limit_error enforce_user_param
+                enforced_params max_parallel_requests proxy_budget_rescheduler_max_time
+                proxy_budget_rescheduler_min_time use_redis_transaction_buffer
             """),
         ),
         no(
@@ -160,24 +181,49 @@ ROUTER: Final = Table(
         works(words="for each wait of a stream", stream_timeout=10),
         no(_USE_CACHE, "cache_responses"),
         no(LOG_LEVEL, *listed("debug_level set_verbose")),
-        no(
-            RETRIES,
-            *listed("""
-                num_retries retry_after retry_policy model_group_retry_policy fallbacks default_fallbacks max_fallbacks
-                content_policy_fallbacks context_window_fallbacks allowed_fails allowed_fails_policy cooldown_time
-                disable_cooldowns
-            """),
+        works(words="how a member of a group is chosen", routing_strategy="least-busy"),
+        works(
+            "routing_strategy: usage-based-routing", words="as usage-based-routing-v2: each frontend counts for itself"
         ),
+        works(words="0 where nobody says, not 2", num_retries=2),
+        works(retry_after=5, allowed_fails=1, cooldown_time=30, disable_cooldowns=True),
+        works(
+            words="a name that model_list does not answer to stops the start",
+            fallbacks=_RULES,
+            default_fallbacks=["gpt-4o"],
+            context_window_fallbacks=_RULES,
+            content_policy_fallbacks=_RULES,
+        ),
+        works(max_fallbacks=2),
+        works(words="its models share their answers", caching_groups=[["gpt-4o", "gpt-4o"]]),
+        better(
+            "limits are counted there, exactly, for all frontends",
+            redis_host="h",
+            redis_url="redis://h:6380/1",
+            cache_kwargs={"host": "h"},
+        ),
+        works(words="beside redis_host", redis_port=6380, redis_password=WORD, redis_db=2),
+        no(_EACH_KIND.format("num_retries"), *listed("retry_policy model_group_retry_policy")),
+        no(_EACH_KIND.format("allowed_fails"), "allowed_fails_policy"),
         no(
             BALANCING,
             *listed("""
-                routing_strategy routing_strategy_args redis_host redis_port redis_password redis_url redis_db
-                cache_kwargs caching_groups client_ttl default_litellm_params default_max_parallel_requests
-                default_priority enable_pre_call_checks enable_tag_filtering ignore_invalid_deployments
-                optional_pre_call_checks polling_interval router_general_settings
+                client_ttl default_litellm_params default_max_parallel_requests default_priority enable_pre_call_checks
+                enable_tag_filtering ignore_invalid_deployments optional_pre_call_checks polling_interval
+                router_general_settings
             """),
         ),
         no(LIMITS, "provider_budget_config"),
         no(NOT_BUILT, "alerting_config"),
+    ),
+)
+
+ARGUMENTS: Final = Table(
+    "`router_settings.routing_strategy_args`",
+    "router_settings.routing_strategy_args.",
+    (
+        works(words="only for latency-based-routing", ttl=60, lowest_latency_buffer=0.5, rolling_window_size=5),
+        no("rolling_window_size says it", "max_latency_list_size"),
+        no("means are compared", "ttft_percentile"),
     ),
 )

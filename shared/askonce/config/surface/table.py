@@ -12,6 +12,7 @@ SETTINGS: Final = (
     sections.LITELLM,
     *cache.TABLES,
     sections.ROUTER,
+    sections.ARGUMENTS,
     sections.GENERAL,
     sections.FILE,
 )

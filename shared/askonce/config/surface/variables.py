@@ -11,7 +11,7 @@ from askonce.config.providers import SERVED
 from askonce.config.redis import SETTINGS
 from askonce.config.redis_arguments import CLUSTER_ARGUMENTS, OURS
 from askonce.config.surface.cache import REDIS
-from askonce.config.surface.rows import KEYS, LIMITS, NOT_BUILT, WORD, Table, listed, no, works
+from askonce.config.surface.rows import LIMITS, NOT_BUILT, WORD, Table, listed, no, works
 
 _BOUNDS: Final = "the breaker of a store has bounds of its own"
 
@@ -45,11 +45,12 @@ _PROXY: Final = Table(
     "The proxy",
     "",
     (
-        works(words="general_settings.master_key counts before it", LITELLM_MASTER_KEY="sk-1234"),
+        works(words="general_settings.master_key counts before it; of sk-1234 see there", LITELLM_MASTER_KEY="sk-1234"),
         works(
             words="router_settings.timeout and litellm_settings.request_timeout count before it", REQUEST_TIMEOUT="30"
         ),
-        no(KEYS, *listed("DATABASE_URL STORE_MODEL_IN_DB LITELLM_SALT_KEY")),
+        no("keys are kept in the queue's server, and need no database", *listed("DATABASE_URL LITELLM_SALT_KEY")),
+        no("the file says it", "STORE_MODEL_IN_DB"),
     ),
 )
 

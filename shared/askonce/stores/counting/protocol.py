@@ -29,6 +29,9 @@ class Claim:
     tokens: int | None = None
     parallel: int | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # of each request that is limited: a quarter of what all four would take
+
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:

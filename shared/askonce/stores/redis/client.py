@@ -72,6 +72,10 @@ class Lost(StoreUnavailable):
     """The connection could not be made, or broke: by the network, the server, or what it was sent."""
 
 
+class NoScript(StoreUnavailable):
+    """The server does not have the script of this digest: it was not sent since the server started."""
+
+
 class _Pool(BlockingConnectionPool):
     """One TLS context for all its connections: redis-py makes one for each, on the event loop, in 20 ms or more."""
 
@@ -230,6 +234,8 @@ def ours(error: Exception) -> StoreError:
     """What an error of redis-py means."""
     if isinstance(error, NoToken):
         return StoreUnavailable(f"redis: {error}")
+    if isinstance(error, errors.NoScriptError):
+        return NoScript("redis: it does not have this script")
     said = str(error)
     words = [words for kind, words in _WORDS if isinstance(error, kind)]
     words += [words for text, words in _TEXTS if said.startswith(text)]

@@ -20,7 +20,7 @@ from askonce.config.settings import Node
 from askonce.core.errors import StoreError, StoreUnavailable
 from askonce.stores.protocols import Partly
 from askonce.stores.redis.client import failed, ours
-from askonce.stores.redis.keys import Command, raise_first, scan, scanned, sent, value
+from askonce.stores.redis.keys import Command, key_of, raise_first, scan, scanned, sent, value
 
 _REDIRECTIONS: Final = 4  # of one command: more means that the nodes do not agree
 _LOOK_EVERY: Final = 0.2  # seconds between looks at who has which keys, while something is wrong with that
@@ -80,7 +80,7 @@ class Cluster:
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         await self._known()
-        errands = [_Errand(command, _slot(str(command[1]))) for command in commands]
+        errands = [_Errand(command, _slot(key_of(command))) for command in commands]
         waiting = errands
         for _ in range(_REDIRECTIONS):
             await self._send(waiting)

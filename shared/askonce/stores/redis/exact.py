@@ -28,7 +28,7 @@ _REMOVED_AT_ONCE = 1000
 _HEADER: Final = 1024  # bytes that hold an entry's header, unless the text is long that it was asked in
 
 
-def _keys(settings: RedisSettings, seconds: float, prefix: str) -> Keys:
+def open_keys(settings: RedisSettings, seconds: float, prefix: str) -> Keys:
     if settings.cluster_nodes:
         return Cluster(settings.cluster_nodes, connect_nodes(settings, seconds), prefix)
     return OneServer(connect(settings, seconds), prefix)
@@ -40,7 +40,7 @@ class RedisReader:
     name: Final = NAME
 
     def __init__(self, settings: RedisSettings, prefix: str, clock: Callable[[], float]) -> None:
-        self._keys = _keys(settings, READ_SECONDS, prefix)
+        self._keys = open_keys(settings, READ_SECONDS, prefix)
         self._together = Together(self._keys.values)
         self._prefix = prefix
         self._clock = clock
@@ -74,7 +74,7 @@ class RedisWriter:
     name: Final = NAME
 
     def __init__(self, settings: RedisSettings, prefix: str, clock: Callable[[], float]) -> None:
-        self._keys = _keys(settings, WRITE_SECONDS, prefix)
+        self._keys = open_keys(settings, WRITE_SECONDS, prefix)
         self._prefix = prefix
         self._clock = clock
 

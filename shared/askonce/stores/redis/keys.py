@@ -14,7 +14,8 @@ _UNLINKED_AT_ONCE: Final = 1000
 _SCANNED_AT_ONCE: Final = 1000  # keys that a server walks past in one command, which takes it well under a millisecond
 _SPECIAL: Final = re.compile(r"[\\*?\[\]^-]")  # in a pattern of SCAN
 
-Command = tuple[str | bytes | int, ...]  # its name, its only key, and whatever else it takes
+# Its name, its only key, and whatever else it takes; or a script with its keys, all of one slot.
+Command = tuple[str | bytes | int, ...]
 
 
 class Keys(Protocol):
@@ -47,6 +48,11 @@ class Keys(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def key_of(command: Command) -> str:
+    """The key whose slot the command is for."""
+    return str(command[3 if command[0] in {"EVALSHA", "EVAL"} else 1])
 
 
 def raise_first(answers: Sequence[Any]) -> None:
