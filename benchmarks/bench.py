@@ -200,7 +200,7 @@ def main() -> int:
     print(tables)
     if options.write:
         command = "python -m benchmarks.bench " + " ".join(sys.argv[1:])
-        (ROOT / "docs/benchmarks.md").write_text(report.page(tables, absent, command, effort.rounds, effort.seconds))
+        report.write_page(report.page(tables, absent, command, effort.rounds, effort.seconds))
     return 0
 
 

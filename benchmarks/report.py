@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from statistics import median
 
 from benchmarks.harness import ROOT
 from benchmarks.servers import FLOOR
+
+PAGE = ROOT / "docs/benchmarks.md"
+_OURS = "## Results"
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def page(shown: str, absent: dict[str, str], command: str, rounds: int, seconds:
 Written by `{command.strip()}` on {datetime.now(UTC):%Y-%m-%d}; set up by `sh benchmarks/setup.sh`.
 
 {machine}. The server under test has one core; wrk, the mock provider and
-redis-server have the other. Every number is {_of(rounds)} of {seconds} s, twice that from
+redis-server have the other. Every number is {number_of(rounds)} of {seconds} s, twice that from
 256 connections on.
 
 {_versions()}
@@ -127,12 +131,32 @@ How to read it:
 - nginx keys on the raw bytes of the body: two spellings of one request are two entries. LiteLLM is 1 worker with its
   container's optional packages; its local cache keeps 200 entries.
 
-## Results
+{_OURS}
 
 {shown}"""
 
 
-def _of(rounds: int) -> str:
+def write_page(text: str) -> None:
+    """The page, with the sections that other benchmarks have written there."""
+    old = PAGE.read_text() if PAGE.exists() else ""
+    others = [part for part in _sections(old)[1:] if not part.startswith(_OURS)]
+    PAGE.write_text("\n".join([text.rstrip() + "\n", *others]))
+
+
+def write_section(title: str, section: str) -> None:
+    """In the place of the section with this title, or at the page's end."""
+    parts = _sections(PAGE.read_text())
+    at = next((number for number, part in enumerate(parts) if part.startswith(f"{title}\n")), len(parts))
+    parts[at : at + 1] = [section.rstrip() + "\n"]
+    PAGE.write_text("\n".join(parts))
+
+
+def _sections(page: str) -> list[str]:
+    """What stands before the first heading of the second level, then each such section, less the line between them."""
+    return [part.rstrip() + "\n" for part in re.split(r"^(?=## )", page, flags=re.MULTILINE)]
+
+
+def number_of(rounds: int) -> str:
     return "from one round" if rounds == 1 else f"the median of {rounds} interleaved rounds"
 
 

@@ -7,7 +7,7 @@ import nats
 
 from askonce.bus import names
 from askonce.bus.nats import open_consumer, open_frontend_bus
-from askonce.bus.streams import ensure_streams
+from askonce.bus.streams import ensure_keys, ensure_streams
 from askonce.config.settings import ProxySettings
 from askonce.core import wire
 from askonce.core.events import Cooled, Deleted
@@ -30,6 +30,7 @@ async def test_streams_are_created_by_five_at_once(server):
     clients = [await nats.connect(server.url) for _ in range(5)]
     settings = ProxySettings(queue_bytes=1 << 20)
     await asyncio.gather(*(ensure_streams(client.jetstream(), settings, update=False) for client in clients))
+    await asyncio.gather(*(ensure_keys(client.jetstream()) for client in clients))
     assert {stream.config.name for stream in await clients[0].jetstream().streams_info()} == {
         names.STREAM,
         names.DEAD_STREAM,
@@ -46,12 +47,12 @@ async def test_five_writers_and_five_frontends_start_at_once(world):
     assert len(await gather(opened[-1].answered, 1)) == 1
 
 
-async def test_a_new_queue_size_is_taken_over_by_writers_and_loses_nothing(world):
+async def test_a_new_queue_size_is_taken_over_by_frontends_and_loses_nothing(world):
     await (await world.publisher()).publish(answer(1, b"x" * 500_000))
     world.settings = ProxySettings(queue_bytes=2 << 20)
-    await world.publisher()
-    assert await queue_bytes(world.server) == 1 << 20
     consumer = await world.consumer()
+    assert await queue_bytes(world.server) == 1 << 20
+    await world.publisher()
     assert await queue_bytes(world.server) == 2 << 20
     await pends(consumer, 1)
 

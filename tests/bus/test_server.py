@@ -210,7 +210,6 @@ async def test_a_frontend_can_neither_take_from_the_queue_nor_confirm(server):
         f"$JS.API.STREAM.MSG.GET.{names.STREAM}",
         f"$JS.API.STREAM.PURGE.{names.STREAM}",
         f"$JS.API.STREAM.DELETE.{names.STREAM}",
-        f"$JS.API.STREAM.UPDATE.{names.STREAM}",
         "$JS.API.STREAM.CREATE.mine",
         f"$JS.ACK.{names.STREAM}.disk.1.1.1.1.0",
         f"$JS.ACK.{names.TOMBSTONE_STREAM}.disk.1.1.1.1.0",
@@ -233,6 +232,8 @@ async def test_a_writer_can_neither_answer_nor_delete_nor_tell(server):
         f"$JS.API.STREAM.PURGE.{names.STREAM}",
         f"$JS.API.STREAM.DELETE.{names.STREAM}",
         f"$JS.API.STREAM.DELETE.{names.DEAD_STREAM}",
+        f"$JS.API.STREAM.UPDATE.{names.STREAM}",
+        f"$JS.API.STREAM.UPDATE.{names.DEAD_STREAM}",
         f"$JS.API.CONSUMER.DELETE.{names.STREAM}.disk",
         "$JS.API.STREAM.CREATE.mine",
     ):

@@ -3,6 +3,7 @@
 import pytest
 
 from askonce.config.settings import Alias
+from askonce.config.surface.rows import listed
 
 CONFIG = """
 include: [more.yaml]
@@ -174,3 +175,25 @@ def test_what_has_no_effect_is_listed_once(settings):
     }  # fmt: skip
     assert not built & set(names)
     assert "s3cr3t" not in repr(settings) + "".join(settings.ignored)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("wieght", "weight"), ("rmp", "rpm"), ("time_out", "timeout"), ("apikey", "api_key")]
+)
+def test_a_default_that_looks_like_a_setting_is_told(read, name, meant):
+    settings = read(f"model_list: [{{model_name: a, litellm_params: {{model: openai/a, {name}: SECRET-3}}}}]")
+    where = f"model_list[0].litellm_params.{name}"
+    assert settings.warnings == (f"{where} goes into every request, for it is not known: is it {meant}?",)
+    assert settings.deployments[0].defaults == {name: "SECRET-3"}
+
+
+def test_parameters_of_requests_are_no_mistakes(read):
+    names = listed("""
+        temperature top_p top_k n stop seed user store tools tool_choice modalities dimensions voice language thinking
+        models prompt verbosity max_tokens max_completion_tokens reasoning_effort prompt_cache_key service_tier
+        response_format logprobs logit_bias min_p best_of keep_alive include background truncation input_type top_n
+    """)
+    params = ", ".join(f"{name}: 1" for name in names)
+    settings = read(f"model_list: [{{model_name: a, litellm_params: {{model: openai/a, {params}}}}}]")
+    assert settings.warnings == ()
+    assert set(settings.deployments[0].defaults) == set(names)

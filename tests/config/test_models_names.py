@@ -234,3 +234,22 @@ def test_times_that_are_none(read):
     with pytest.raises(ConfigError, match=r"litellm_settings\.request_timeout: must be a number above zero"):
         read("litellm_settings: {request_timeout: 0}")
     assert read("{}", REQUEST_TIMEOUT="30s").ignored == ("REQUEST_TIMEOUT: must be a number, zero or more",)
+
+
+def test_who_is_not_served_is_told_where_others_count_on_it(read):
+    text = """
+model_list:
+  - {model_name: a, litellm_params: {model: openai/a}}
+  - {model_name: a, litellm_params: {model: bedrock/a}}
+  - {model_name: bed, litellm_params: {model: bedrock/b}}
+  - {model_name: both, litellm_params: {model: openai/c}}
+  - {model_name: both, litellm_params: {model: openai/d}}
+router_settings:
+  fallbacks: [{a: [bed, both]}]
+  default_fallbacks: [bed]
+"""
+    lines = describe(read(text))
+    told = dict(lines)
+    assert (told["group a"], told["group both"]) == ("2 deployments, 1 served", "2 deployments")
+    assert told["fallbacks a"] == "bed (not served), both"
+    assert told["fallbacks of others"] == "bed (not served)"

@@ -7,7 +7,7 @@ from askonce.config.policies import RoutingSettings
 from askonce.core.errors import ConfigError
 
 MODELS = ("a", "b", "c", "gpt-*")
-NOBODY = "must be a name that model_list answers to"
+NOBODY = '"z" is not in model_list'
 
 
 def text(router=None, litellm=None, models=MODELS):
@@ -151,3 +151,9 @@ def test_a_wrong_one_stops_the_start(read, router, key, expected):
 def test_without_a_list_every_name_is_answered_to(read):
     settings = read("router_settings: {fallbacks: [{gpt-4o: [gpt-4o-mini]}]}", OPENAI_API_KEY="sk-1")
     assert settings.routing.fallbacks == {"gpt-4o": ("gpt-4o-mini",)}
+
+
+def test_a_variable_among_the_names_is_not_quoted(read):
+    with pytest.raises(ConfigError) as wrong:
+        read(text({"default_fallbacks": ["os.environ/HUSH"]}), HUSH="sk-SECRET")
+    assert wrong.value.expected == "must be a name that model_list answers to"

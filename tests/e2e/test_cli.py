@@ -12,7 +12,7 @@ from askonce.toy.provider import Toy, serving
 from tests.e2e import commands
 from tests.e2e.commands import SECRETS, clean, run
 from tests.e2e.stack import config, environment
-from tests.servers import NatsServer, free_port
+from tests.servers import NatsServer, Valkey, free_port
 
 base = commands.base
 
@@ -186,6 +186,37 @@ async def test_check_is_0_where_all_is_well_and_1_where_a_provider_is_not(tmp_pa
     assert "FAIL provider" in said_away
     assert strict_code == 1
     assert "the configured key is turned away (HTTP 401)" in said_strict
+
+
+async def test_check_asks_the_redis_that_counts_limits(tmp_path: Path, base: str) -> None:
+    valkey = Valkey(tmp_path / "valkey")
+    valkey.start()
+    keys, limits = "general_settings: {{master_key: sk-SECRET}}\n", "  cache: true\n  cache_params: {type: local}\n"
+    redis = "general_settings: {{master_key: sk-SECRET, coordination_redis: {{host: 127.0.0.1, port: {}}}}}\n"
+    cases = {
+        "well": config(base, limits, redis.format(valkey.port)),
+        "away": config(base, limits, redis.format(free_port())),
+        "same": config(
+            base,
+            f"  cache: true\n  cache_params: {{type: redis, host: 127.0.0.1, port: {valkey.port}}}\n",
+            keys.format(),
+        ),
+    }
+    for name, text in cases.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(text)
+    try:
+        (well, said_well), (away, said_away), (same, said_same) = await asyncio.gather(
+            *(run("check", "--config", "config.yaml", cwd=tmp_path / name) for name in cases)
+        )
+    finally:
+        valkey.stop()
+    assert (well, away, same) == (0, 1, 0), said_well + said_away + said_same
+    assert "ok   limits: redis answers\n" in said_well
+    said = "FAIL limits: redis: cannot be reached: each process counts for itself until it can\n"
+    assert said in said_away
+    assert "ok   store: redis answers" in said_same
+    assert "limits: " not in said_same, "it was asked already"
 
 
 async def test_without_a_config_everything_goes_to_openai_or_where_the_variable_says(tmp_path: Path, base: str) -> None:

@@ -70,6 +70,18 @@ async def test_a_key_may_be_chosen_once(doors: Doors) -> None:
         assert str(wrong) not in answer.error["message"] or wrong == 7
 
 
+async def test_what_is_missing_is_said(doors: Doors) -> None:
+    answer = await doors.one.get("/key/info")
+    assert (answer.status, answer.error["message"]) == (404, "Give ?key=…: the master key has no record.")
+    answer = await doors.one.post("/key/update", {"rpm_limit": 1})
+    assert (answer.status, answer.error["message"]) == (400, "key is missing.")
+    key = (await doors.one.made())["key"]
+    answer = await doors.one.post(f"/key/{key}/regenerate")
+    assert (answer.status, answer.error["message"]) == (404, 'Use POST /key/regenerate with {"key": …}.')
+    answer = await doors.one.client.send("GET", "/key/info", headers={"Authorization": key})
+    assert (answer.status, answer.error["message"]) == (401, 'Authorization must begin with "Bearer ".')
+
+
 async def test_only_the_master_key_may(doors: Doors) -> None:
     key = (await doors.one.made())["key"]
     for method, path in VERBS:

@@ -5,7 +5,6 @@ What counters do when Redis is away or a frontend dies is in tests/stores/test_c
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -13,45 +12,15 @@ import openai
 import pytest
 import pytest_asyncio
 
-from tests.e2e.gated import Gated, gated_provider
-from tests.e2e.stack import Parts, chat, config, eventually, parts
+from tests.e2e.gated import gated_provider
+from tests.e2e.limited import MASTER, Scene, limited
+from tests.e2e.stack import chat, eventually, parts
 from tests.servers import Valkey
 
-MASTER = "sk-the-master-of-these-limits"
 CACHES = {
     "cached": "  cache: true\n  cache_params: {type: local}\n",
     "uncached": "  cache: true\n  cache_params: {type: local, supported_call_types: []}\n",
 }
-
-
-@dataclass
-class Scene:
-    """`keys` makes virtual keys through the first frontend."""
-
-    provider: Gated
-    parts: Parts
-    session: aiohttp.ClientSession
-
-    @property
-    def urls(self) -> list[str]:
-        return self.parts.urls
-
-    async def key(self, **fields: object) -> str:
-        headers = {"Authorization": f"Bearer {MASTER}"}
-        async with self.session.post(f"{self.urls[0]}/key/generate", json=fields, headers=headers) as answer:
-            assert answer.status == 200, await answer.text()
-            return str((await answer.json())["key"])
-
-    async def ask(self, url: str, key: str, text: str) -> tuple[int, str]:
-        """Status, and where the answer came from."""
-        headers = {"Authorization": f"Bearer {key}"}
-        async with self.session.post(f"{url}/v1/chat/completions", json=chat(text), headers=headers) as answer:
-            await answer.read()
-            return answer.status, answer.headers.get("Cache-Status", "")
-
-    async def metrics(self, url: str) -> str:
-        async with self.session.get(f"{url}/metrics") as answer:
-            return await answer.text()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(CACHES))
@@ -62,8 +31,7 @@ async def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     try:
         async with gated_provider() as (provider, base), aiohttp.ClientSession() as session:
             provider.open()
-            limits = f"  coordination_redis: {{host: 127.0.0.1, port: {valkey.port}}}"
-            text = config(base, CACHES[request.param], f"general_settings:\n  master_key: {MASTER}\n{limits}\n")
+            text = limited(base, CACHES[request.param], valkey.port)
             async with parts(folder / "proxy", text, frontends=2, writers=0) as made:
                 yield Scene(provider, made, session)
     finally:

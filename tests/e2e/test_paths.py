@@ -128,7 +128,7 @@ async def test_other_methods_and_other_words_are_no_cached_route(scene: Scene) -
         ("GET", "/v1/chat/completions"),
         ("DELETE", "/v1/embeddings"),
         ("GET", "/openai/deployments/toy/chat/completions"),
-        ("POST", "/v1/chat/completions/"),
+        ("POST", "/v1/chat/completions/c-1"),
     ):
         answer = await send(scene.client, method, path)
         assert answer.cache == {"fwd": "bypass", "detail": "not-a-cached-route"}, path
@@ -138,10 +138,29 @@ async def test_other_methods_and_other_words_are_no_cached_route(scene: Scene) -
         ("POST", "/openai/deployments/toy/nothing"),
         ("POST", "/engines/toy"),
         ("OPTIONS", "/v1/chat/completions"),
+        ("PUT", "/v1/chat/completions"),
     ):
         answer = await send(scene.client, method, path)
         assert (answer.status, answer.cache) == (404, {"detail": "refused"}), path
         assert answer.error["message"] == f"Invalid URL ({method} {path})"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/v1/chat/completions/", "/v1//chat/completions", "/v1/chat//completions//", "/chat/completions/"),
+        *("/v1/chat/completions;x", "/v1/chat;x=1/completions", "/v1/chat/completions%20", "/v1/chat/completions%2f"),
+        *("/v1/chat/completions%09", "/v1/chat%252fcompletions", "/v1/chat/Completions", "/v1/%20chat/completions"),
+        *("/v1/chat/completions%00", "/v1/messages/", "/anthropic/v1//messages", "/v1/embeddings//"),
+        *("/openai/deployments/toy/chat/completions/", "/engines/toy/chat/%63ompletions", "/v1/responses/"),
+    ],
+)
+async def test_what_a_lax_provider_may_take_for_a_cached_route_goes_to_none(scene: Scene, path: str) -> None:
+    asked = scene.asked
+    for method in ("POST", "PUT", "PATCH"):
+        answer = await send(scene.client, method, path, json=body("completion", "by which way?"))
+        assert (answer.status, answer.cache) == (404, {"detail": "refused"}), method
+    assert scene.asked == asked
 
 
 async def test_the_admins_routes_have_azures_address_too(scene: Scene) -> None:

@@ -49,6 +49,37 @@ async def answers(doors: Doors, key: str, status: int) -> bool:
     return await doors.two.asks(key) == status
 
 
+async def test_the_models_of_a_team_are_for_keys_that_have_one(doors: Doors) -> None:
+    theirs = {"models": ["all-team-models"]}
+    await doors.one.post("/team/new", {"team_id": "lent", "models": ["toy"]})
+    key = (await doors.one.made(team_id="lent", key_alias="lent", **theirs))["key"]
+    assert await doors.two.asks(key) == 200
+    lone = (await doors.one.made(key_alias="lone"))["key"]
+    for path, body in (
+        ("/key/generate", {"key_alias": "none", **theirs}),
+        ("/key/update", {"key": lone, "key_alias": "another", **theirs}),
+        ("/key/update", {"key": key, "team_id": None}),
+        ("/key/regenerate", {"key": lone, **theirs}),
+    ):
+        answer = await doors.one.post(path, body)
+        assert (answer.status, answer.error["param"]) == (400, "models"), path
+        assert "all-team-models needs a team_id" in answer.error["message"]
+    assert (await doors.two.info(lone))["info"]["key_alias"] == "lone"
+    await doors.two.made(key_alias="another")
+    assert (await doors.one.post("/key/update", {"key": lone, "team_id": "lent", **theirs})).status == 200
+
+
+async def test_one_unknown_team_stops_the_deletion_of_all(doors: Doors) -> None:
+    """As in LiteLLM, where keys that are not there stop nothing."""
+    await doors.one.post("/team/new", {"team_id": "stays"})
+    answer = await doors.one.post("/team/delete", {"team_ids": ["stays", "nosuch"]})
+    assert (answer.status, answer.error["message"]) == (404, "Team not found, passed team_id=nosuch")
+    assert (await doors.two.get("/team/info", team_id="stays")).status == 200
+    key = (await doors.one.made())["key"]
+    answer = await doors.one.post("/key/delete", {"keys": [key, "sk-nosuch-at-all"]})
+    assert (answer.status, answer.json) == (200, {"deleted_keys": [key]})
+
+
 async def test_with_a_team_its_keys_go(doors: Doors) -> None:
     await doors.one.post("/team/new", {"team_id": "gone"})
     keys = [await doors.one.made(team_id="gone", key_alias=f"gone-{n}") for n in range(3)]

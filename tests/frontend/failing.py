@@ -14,6 +14,7 @@ from askonce.config.policies import RoutingSettings
 from askonce.config.settings import ProxySettings
 from askonce.frontend.deployments import Deployments
 from askonce.frontend.routing.attempts import asking
+from askonce.frontend.routing.members import Member
 from askonce.frontend.routing.router import Course, Router
 from askonce.frontend.upstream import Upstream
 from askonce.telemetry.metrics import Metrics
@@ -75,6 +76,10 @@ class Stage:
     clock: Clock
     asked: list[str] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+
+    @property
+    def members(self) -> list[Member]:
+        return list(self.router.members)
 
     def course(self, body: dict[str, Any] = BODY, headers: dict[str, str] | None = None) -> Course:
         return self.router.course(self.known.route("m", "/chat/completions"), ask(body, headers=headers))

@@ -11,6 +11,7 @@ from askonce.frontend.routing.cooldowns import Cooldowns
 from askonce.frontend.routing.members import Members
 from askonce.frontend.routing.router import Router
 from askonce.frontend.routing.strategies import Candidate, Scene
+from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from tests.frontend.kit import NOW, Clock, deployment
 
@@ -46,7 +47,7 @@ def router(
 ) -> Router:
     settings, metrics, clock = settings or RoutingSettings(), metrics or Metrics(), clock or Clock()
     members = Members(known.targets if known else ())
-    cooldowns = Cooldowns(settings, members, tell=tell, metrics=metrics, clock=clock)
+    cooldowns = Cooldowns(settings, members, tell=tell, metrics=metrics, log=Log("test"), clock=clock)
     return Router(
         settings, members, cooldowns, patience=patience, metrics=metrics, clock=clock, random=Random(SEED), sleep=sleep
     )

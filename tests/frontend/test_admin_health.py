@@ -15,6 +15,7 @@ from askonce.frontend.auth import Gate
 from askonce.frontend.deployments import Deployments
 from askonce.frontend.upstream import Upstream
 from askonce.stores.memory import MemoryStore
+from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from tests.e2e.admin_scene import DEEDS, LOOKS, OPEN
 from tests.frontend.kit import Clock, deployment, settle, until
@@ -77,8 +78,8 @@ async def test_every_route_for_operators_is_among_those_that_are_tried(upstream:
     admin = Admin(
         cache=settings().cache, listed=Listed(Deployments([])), gate=Gate(None, None), deployments=Deployments([]),
         upstream=upstream, memory=MemoryStore(1 << 20, metrics), store=None, inspector=None,
-        bus=bus.publisher(), keys=bus.bucket(), spent=bus.tally(), master=None, metrics=metrics, clock=Clock(),
-        draining=asyncio.Event(),
+        bus=bus.publisher(), keys=bus.bucket(), spent=bus.tally(), master=None, metrics=metrics,
+        log=Log("test"), clock=Clock(), draining=asyncio.Event(),
     )  # fmt: skip
     assert set(admin.routes()) == {
         *(("GET", path) for path in (*OPEN, *LOOKS)),

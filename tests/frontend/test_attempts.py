@@ -8,6 +8,7 @@ from aiohttp import web
 
 from askonce.core.errors import RequestError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from askonce.frontend.routing.attempts import asking
+from askonce.frontend.routing.cooldowns import Reason
 from askonce.frontend.upstream import MOST_RETRIES, asked_retries
 from tests.frontend.failing import BODY, Answering, breaks, breaks_late, hangs_up, says, sleeps, staged
 from tests.frontend.kit import ask, count
@@ -148,6 +149,29 @@ async def test_a_cooled_member_is_the_last_to_be_asked() -> None:
         assert (await stage.asks())[0] == 200
         assert await stage.asks() == (200, b"again"), "better than an error"
         assert stage.asked == ["m0", "m1", "m1", "m0"]
+
+
+async def test_where_all_are_cooled_one_is_asked_and_the_others_are_left_alone() -> None:
+    async with staged([says(500)], [says(500)], [says(500)]) as stage:
+        for wait, member in zip((30, 10, 20), stage.members, strict=True):
+            member.cooled_until = stage.clock.now + wait
+        assert (await stage.asks())[0] == 500
+        assert stage.asked == ["m1"], "whose cooldown ends first"
+        await stage.asks({**BODY, "num_retries": 1})
+        assert stage.asked == ["m1", "m1", "m2"], "another one is a further try"
+        stage.members[0].cooled_until = 0.0
+        stage.asked.clear()
+        await stage.asks()
+        assert stage.asked == ["m0", "m1"]
+
+
+async def test_the_time_that_other_models_had_is_gone() -> None:
+    async with staged([says(429, Retry_After="20")], num_retries=3) as stage:
+        route = stage.known.route("m", "/chat/completions")
+        course = stage.router.course(route, ask({**BODY, "timeout": 60}), stage.clock.now + 10)
+        assert course.left == 10
+        course.failed(Reason.RATE_LIMITED, 20)
+        assert not course.follow()
 
 
 async def test_where_all_are_full_a_question_is_refused_in_litellms_words() -> None:

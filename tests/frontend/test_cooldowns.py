@@ -11,6 +11,7 @@ from askonce.core.events import Cooled
 from askonce.frontend.deployments import Deployments
 from askonce.frontend.routing.cooldowns import LONGEST, Cooldowns, Reason, reason, retry_after
 from askonce.frontend.routing.members import Member, Members
+from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from tests.frontend.kit import NOW, Clock, count, deployment
 
@@ -24,11 +25,14 @@ class Group:
         known = Deployments([deployment("m", f"m{n}", api_key="sk-own") for n in range(3)])
         self.known = Members(known.targets)
         self.members = list(self.known)
-        self.cooldowns = Cooldowns(routing, self.known, tell=self._tell, metrics=self.metrics, clock=self.clock)
+        log = Log("cooldowns")
+        self.cooldowns = Cooldowns(
+            routing, self.known, tell=self._tell, metrics=self.metrics, log=log, clock=self.clock
+        )
         self.cooldowns.watched()
         elsewhere = Members(known.targets)
         self.other = list(elsewhere)
-        self._there = Cooldowns(routing, elsewhere, tell=lambda _: None, metrics=Metrics(), clock=self.clock)
+        self._there = Cooldowns(routing, elsewhere, tell=lambda _: None, metrics=Metrics(), log=log, clock=self.clock)
 
     def _tell(self, event: Cooled) -> None:
         self.told.append(event)
@@ -102,6 +106,22 @@ def test_a_shorter_cooldown_does_not_end_a_longer_one() -> None:
     group.fails(Reason.SERVER)
     assert group.cooled()[0] == 60.0
     assert len(group.told) == 1
+
+
+def test_a_cooldown_is_told_once_by_who_decided(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="askonce")
+    group = Group(allowed_fails=0, cooldown=5.0)
+    for _ in range(3):  # those that were under way fail too
+        group.clock.now += 1
+        group.fails(Reason.SERVER, member=1)
+    lines = [(one.levelname, one.getMessage(), one.fields) for one in caplog.records]  # type: ignore[attr-defined]
+    told = {"deployment": "m#2", "reason": "5xx", "seconds": 5.0}
+    assert [line for line in lines if line[0] == "WARNING"] == [("WARNING", "deployment_cooled", told)]
+    heard = [line for line in lines if line[1] == "deployment_cooled_elsewhere"]
+    assert heard == [("DEBUG", "deployment_cooled_elsewhere", {"deployment": "m#2", "seconds": 5.0})] * 3
+    group.clock.now += 6
+    group.fails(Reason.RATE_LIMITED, 2.0, member=1)
+    assert [one.levelname for one in caplog.records].count("WARNING") == 2
 
 
 def test_zero_never_cools() -> None:

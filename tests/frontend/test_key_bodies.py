@@ -8,7 +8,7 @@ import pytest
 from askonce.core.errors import RequestError
 from askonce.frontend.access.records import KeyRecord
 from askonce.frontend.admin.durations import expiry
-from askonce.frontend.admin.fields import MOST_METADATA, OF_KEYS, OF_TEAMS, read_fields
+from askonce.frontend.admin.fields import MOST_METADATA, OF_KEYS, OF_TEAMS, read_fields, text
 from askonce.frontend.admin.listing import chosen, page, read_wanted
 
 NOW = datetime(2028, 1, 31, 12, tzinfo=UTC).timestamp()
@@ -59,6 +59,8 @@ def test_what_is_no_duration_is_refused(wrong: str) -> None:
         ({"metadata": {"cache_scope": "nobody"}}, "metadata.cache_scope"),
         ({"metadata": {"cache_scope": []}}, "metadata.cache_scope"),
         ({"metadata": {"model_rpm_limit": {"a": 1}}}, "metadata.model_rpm_limit"),
+        ({"metadata": {"guardrails": ["pii"]}}, "metadata.guardrails"),
+        ({"metadata": {"tags": ["a"], "logging": [], "model_itpm_limit": {"a": 1}}}, "metadata.model_itpm_limit"),
         ({"key_type": []}, "key_type"),
         ({"soft_budget": "x"}, "soft_budget"),
         ({"organization_id": "acme"}, "organization_id"),
@@ -69,6 +71,34 @@ def test_a_wrong_or_unheld_field_is_named(body: dict[str, Any], param: str) -> N
         read_fields(body, OF_KEYS, frozenset())
     assert (refusal.value.status, refusal.value.param) == (400, param)
     assert param.rpartition(".")[2] in refusal.value.message
+
+
+def test_all_that_is_wrong_is_told_at_once_with_what_may_be_meant() -> None:
+    body = {"budget_duration": "30d", "rpm_limits": 5, "tpm_limit": "x", "colour": "red", "models": ["a"]}
+    with pytest.raises(RequestError) as refusal:
+        read_fields(body, OF_KEYS, frozenset())
+    assert refusal.value.param == "budget_duration"
+    assert refusal.value.message == (
+        "budget_duration is not supported: leave it out (docs/keys.md). "
+        "rpm_limits is not known. Did you mean rpm_limit? "
+        "tpm_limit must be a whole number, 0 or more. "
+        "colour is not known (docs/keys.md)."
+    )
+    with pytest.raises(RequestError) as refusal:
+        read_fields({f"colour_{n}": 1 for n in range(999)}, OF_KEYS, frozenset())
+    assert refusal.value.message.endswith(" And so on.")
+    assert len(refusal.value.message) < 1000
+
+
+def test_what_litellm_only_keeps_in_metadata_is_kept_here_too() -> None:
+    metadata = {"tags": ["a"], "who": "me", "guardrails": [], "policies": None}
+    assert read_fields({"metadata": metadata}, OF_KEYS, frozenset()).known == {"metadata": metadata}
+
+
+def test_a_field_that_must_be_there_is_said_to_be_missing() -> None:
+    with pytest.raises(RequestError) as refusal:
+        text({}, "key")
+    assert (refusal.value.message, refusal.value.param) == ("key is missing.", "key")
 
 
 def test_null_takes_a_setting_away_and_an_absent_one_is_left_alone() -> None:

@@ -82,6 +82,17 @@ async def test_the_end_of_a_request_frees_its_place_once() -> None:
         await limits.admit(one, "toy")
 
 
+async def test_a_place_is_taken_for_as_long_as_an_answer_is_on_its_way_for_who_left() -> None:
+    one, limits = caller(Claim("all", parallel=1)), limiter()
+    admission = await limits.admit(one, "toy")
+    admission.hold()
+    admission.end()
+    with pytest.raises(RequestError, match="Limit type: max_parallel_requests"):
+        await limits.admit(one, "toy")
+    admission.end()
+    await limits.admit(one, "toy")
+
+
 async def test_an_answer_that_nobody_waited_for_is_counted_all_the_same() -> None:
     one, limits = caller(Claim(f"key:{HASH}", tokens=10)), limiter()
     admission = await limits.admit(one, "toy")

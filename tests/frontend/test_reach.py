@@ -92,8 +92,9 @@ async def test_whoever_answers_serves_but_who_turns_our_key_away_or_is_broken(
 async def test_who_is_not_there_or_says_nothing_is_told_without_the_address_of_anything_secret(
     provider: Provider, upstream: Upstream
 ) -> None:
-    away = at(f"http://127.0.0.1:{free_port()}/v1/{MARK}?code={MARK}", api_key=SecretStr(MARK))
-    assert await reach(upstream, away) == "no connection to 127.0.0.1: Connection refused"
+    port = free_port()
+    away = at(f"http://127.0.0.1:{port}/v1/{MARK}?code={MARK}", api_key=SecretStr(MARK))
+    assert await reach(upstream, away) == f"no connection to 127.0.0.1:{port}: Connection refused"
     never = at(f"{provider.base}/never", api_key=SecretStr(MARK))
     assert await reach(upstream, never, within=0.1) == "the provider did not answer in time"
     assert await reach(upstream, at("", unsupported="api_base is missing")) == "api_base is missing"

@@ -98,12 +98,23 @@ async def test_who_waits_for_an_entry_waits_for_the_end_or_for_an_overflow() -> 
 
 
 async def test_the_last_reader_to_leave_is_noticed() -> None:
-    recording, abandoned = Recording(10), []
+    recording, abandoned = Recording(0), []
     recording.on_abandoned = lambda: abandoned.append(1)
     first, second = recording.join(), recording.join()
     first.leave()
     assert not abandoned
     second.leave()
+    recording.join().leave()
+    assert abandoned == [1], "once"
+
+
+async def test_what_will_be_kept_goes_on_without_readers_until_it_is_too_large() -> None:
+    recording, abandoned = Recording(10), []
+    recording.on_abandoned = lambda: abandoned.append(1)
+    recording.join().leave()
+    recording.append(b"0123456789")
+    assert not abandoned
+    recording.append(b"!")
     assert abandoned == [1]
 
 

@@ -12,15 +12,16 @@ from askonce.stores.counting.redis import RedisCounters
 from askonce.stores.redis.exact import open_keys
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
-from tests.stores.counting_scene import PREFIX
+from tests.stores.counting_scene import PREFIX, together
 
 
 async def main(url: str, name: str) -> None:
     keys = open_keys(RedisSettings(url=SecretStr(url)), 5.0, PREFIX)
+    metrics = Metrics()
     counters = RedisCounters(
-        keys, PREFIX, deadline=5.0, metrics=Metrics(), log=Log("child"), timer=perf_counter, slot=2.0
+        keys, PREFIX, deadline=5.0, metrics=metrics, log=Log("child"), timer=perf_counter, slot=2.0
     )
-    if await counters.take((Claim(name, parallel=1),)) is None and counters.shared:
+    if await counters.take((Claim(name, parallel=1),)) is None and together(metrics):
         print("taken", flush=True)
     await asyncio.sleep(60)
 

@@ -31,17 +31,22 @@ async def open_redis_counters(metrics: Metrics) -> AsyncIterator[OpenCounters]:
     """Each call is one more frontend. A busy machine is given time to answer, unless a test says otherwise."""
     opened: list[RedisCounters] = []
 
-    def open_(settings: RedisSettings, *, deadline: float = 5.0, **more: float) -> RedisCounters:
+    def open_(
+        settings: RedisSettings, *, deadline: float = 5.0, seen: Metrics = metrics, **more: float
+    ) -> RedisCounters:
         keys = open_keys(settings, 1.0, PREFIX)
         log = Log("test")
-        opened.append(
-            RedisCounters(keys, PREFIX, deadline=deadline, metrics=metrics, log=log, timer=perf_counter, **more)
-        )
+        opened.append(RedisCounters(keys, PREFIX, deadline=deadline, metrics=seen, log=log, timer=perf_counter, **more))
         return opened[-1]
 
     yield open_
     for counters in opened:
         await counters.close()
+
+
+def together(*seen: Metrics) -> bool:
+    """Whether all frontends whose metrics these are count in Redis."""
+    return all(b"askonce_limits_shared 1.0" in one.render() for one in seen)
 
 
 async def let_in(counters: Sequence[Counters], claims: Sequence[Claim]) -> tuple[int, list[Exceeded]]:

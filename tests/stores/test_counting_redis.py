@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import redis
 
-from askonce.stores.counting.protocol import Claim, Counters, Kind
+from askonce.stores.counting.protocol import Claim, Kind
 from askonce.telemetry.metrics import Metrics
 from tests.redis_cluster import Cluster
 from tests.redis_topologies import running
 from tests.servers import Valkey
 from tests.stores import counting_scene
-from tests.stores.counting_scene import PREFIX, OpenCounters, let_in, until_passes
+from tests.stores.counting_scene import PREFIX, OpenCounters, let_in, together, until_passes
 from tests.stores.redis_scene import settings_of
 
 StartValkey = Callable[..., Valkey]
@@ -97,10 +97,6 @@ async def test_tokens_are_those_of_all_frontends(valkey: Valkey, open_redis_coun
         assert await refuses(frontend, claims) is Kind.TOKENS
 
 
-def shared(*frontends: Counters) -> bool:
-    return all(one.shared for one in frontends)
-
-
 async def refuses(frontend: Any, claims: Any) -> Kind | None:
     """What the next refusal is for; the other frontend's tokens may still be on their way."""
     for _ in range(500):
@@ -145,31 +141,32 @@ async def test_a_dead_frontends_places_are_free_after_a_while_and_a_living_ones_
 
 @pytest.mark.parametrize("how", ["kill", "pause"])
 async def test_while_redis_is_away_each_counts_for_itself_and_then_goes_on_there(
-    start_valkey: StartValkey, open_redis_counters: OpenCounters, metrics: Metrics, how: str
+    start_valkey: StartValkey, open_redis_counters: OpenCounters, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    valkey = start_valkey()
-    one, other = (open_redis_counters(settings_of(valkey), deadline=0.2) for _ in range(2))
-    assert shared(one, other)
+    caplog.set_level("INFO", logger="askonce")
+    valkey, seen = start_valkey(), [Metrics(), Metrics()]
+    one, other = (open_redis_counters(settings_of(valkey), deadline=0.2, seen=metrics) for metrics in seen)
+    assert together(*seen)
     assert await until_passes(one, (Claim(name(), requests=10),))
     (valkey.kill if how == "kill" else valkey.pause)()
-    for frontend in (one, other):
+    for frontend, metrics in zip((one, other), seen, strict=True):
         claims = (Claim(name(), requests=10, parallel=20, tokens=5),)
         for _ in range(12):  # five failures in a row, and then nothing is asked
             await frontend.take((Claim(name(), requests=1),))
-        assert not shared(frontend)
+        assert not together(metrics)
         assert (await let_in([frontend] * 15, claims))[0] == 10
         frontend.spend(claims, 5)
         for _ in range(10):
             frontend.release(claims)
-    assert b"askonce_limits_shared 0.0" in metrics.render()
     (valkey.start if how == "kill" else valkey.resume)()
     for _ in range(1000):
-        if shared(one, other):
+        if together(*seen):
             break
         await asyncio.sleep(0.01)
-    assert b"askonce_limits_shared 1.0" in metrics.render()
     claims = (Claim(name(), requests=10),)
     assert (await let_in([one, other] * 10, claims))[0] == 10
+    told = [record.getMessage() for record in caplog.records]
+    assert (told.count("limits_not_shared"), told.count("limits_shared")) == (2, 2), "once by each"
 
 
 async def test_a_user_who_may_run_no_script_is_counted_here(
@@ -181,10 +178,10 @@ async def test_a_user_who_may_run_no_script_is_counted_here(
 
 
 async def test_a_cluster_counts_in_one_slot(
-    tmp_path_factory: pytest.TempPathFactory, open_redis_counters: OpenCounters
+    tmp_path_factory: pytest.TempPathFactory, open_redis_counters: OpenCounters, metrics: Metrics
 ) -> None:
     with running(Cluster(tmp_path_factory.mktemp("cluster"))) as servers:
         one, other = (open_redis_counters(servers.settings()) for _ in range(2))
         claims = (Claim(name(), requests=60), Claim(name(), requests=100, parallel=80))
         assert (await let_in([one, other] * 40, claims))[0] == 60
-        assert shared(one, other)
+        assert together(metrics)

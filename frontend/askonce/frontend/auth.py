@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from aiohttp.hdrs import AUTHORIZATION
+
 from askonce.bus.protocols import Bucket
 from askonce.config.settings import Scope, Settings
 from askonce.core.errors import RequestError
 from askonce.frontend.access.book import Book
 from askonce.frontend.access.caller import ADMIN, Caller
-from askonce.frontend.access.records import hashed
 from askonce.frontend.access.terms import terms_of
 from askonce.runtime.clock import wall
 from askonce.telemetry.logs import Log
@@ -19,6 +20,7 @@ from askonce.telemetry.metrics import Metrics
 
 # Where a client may show its key, beside `Authorization: Bearer`: LiteLLM's own header, Azure's and Anthropic's.
 KEY_HEADERS: Final = ("x-litellm-api-key", "api-key", "x-api-key")
+_OURS, *_OTHERS = KEY_HEADERS
 
 
 _USUAL: Final = frozenset({None, "localhost:4000", "127.0.0.1:4000"})
@@ -65,10 +67,13 @@ class Gate:
             return self._admin
         given = credential(headers)
         if given is None:
+            if headers.get("Authorization", "").partition(" ")[0].lower() not in {"", "bearer"}:
+                raise RequestError(401, 'Authorization must begin with "Bearer ".', "auth_error")
             raise RequestError(401, "No API key was given. Send it as `Authorization: Bearer KEY`.", "auth_error")
-        if hmac.compare_digest(_bytes(given.value), self._expected):
+        shown = _bytes(given.value)
+        if hmac.compare_digest(shown, self._expected):
             return self._admin
-        caller = None if self._book is None else await self._book.key(hashed(given.value))
+        caller = None if self._book is None else await self._book.key(hashlib.sha256(shown).hexdigest())
         if caller is None:
             raise RequestError(401, "The API key is wrong.", "auth_error", code="invalid_api_key")
         return caller
@@ -108,14 +113,13 @@ class Gate:
 
 def credential(headers: Mapping[str, str]) -> Credential | None:
     """What the client shows, in LiteLLM's order: its own header, then `Authorization`, then Azure's and Anthropic's."""
-    ours, *others = KEY_HEADERS
-    if given := headers.get(ours, "").removeprefix("Bearer ").strip():
-        return Credential(given, bearer=False)
-    kind, _, given = headers.get("Authorization", "").partition(" ")
+    if (ours := headers.get(_OURS)) and (given := ours.removeprefix("Bearer ").strip()):
+        return Credential(given, False)
+    kind, _, given = headers.get(AUTHORIZATION, "").partition(" ")
     if kind.lower() == "bearer" and (given := given.strip()):
-        return Credential(given, bearer=True)
-    given = next((found for name in others if (found := headers.get(name, "").strip())), "")
-    return Credential(given, bearer=False) if given else None
+        return Credential(given, True)
+    given = next((found for name in _OTHERS if (found := headers.get(name, "").strip())), "")
+    return Credential(given, False) if given else None
 
 
 async def open_gate(  # noqa: PLR0913 - what a gate is made from

@@ -1,7 +1,7 @@
 """The body of a request that is passed on: held where it is JSON, and else on its way in pieces of the client's size.
 
 Changed is the model's name, where the provider has another one for it, and what is said to this proxy alone. All else
-goes on as the bytes that came.
+goes on as the bytes that came, but for who may not ask every model: what a provider reads must be what was read here.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ from typing import Any, Final
 import orjson
 from aiohttp import hdrs, web
 
+from askonce.core.entry import JSON
 from askonce.core.errors import RequestError, UpstreamUnavailable, bad_request
-from askonce.frontend.ask import BODY_SECONDS, go_on, read_body
+from askonce.frontend.ask import BODY_SECONDS, go_on, read_body, read_json
 from askonce.frontend.forms import FirstFields, first_fields
 
 IDLE_SECONDS: Final = 60.0  # that a client may send nothing while the provider waits, as nginx's client_body_timeout
@@ -23,20 +24,27 @@ _UNREADABLE: Final = (web.RequestPayloadError, ConnectionError)
 
 
 class Held:
-    """A body of JSON, or none at all. `length` is left to who sends it; `is_object` where it could be read."""
+    """A body of JSON, or none at all. `length` is left to who sends it; `is_object` where it could be read. `strict`:
+    it is an object, it is written anew, and every model that it names counts.
+
+    Raises RequestError (400) for what is no such object.
+    """
 
     length: int | None = None
     failed: RequestError | None = None
 
-    def __init__(self, data: bytes | None) -> None:
+    def __init__(self, data: bytes | None, *, strict: bool = False) -> None:
         self.data = data
-        self._body = _object(data)
-        self.is_object = bool(self._body)
+        self.strict = strict
+        self._body = read_json(data or b"") if strict else _object(data)
+        self.is_object = strict or bool(self._body)
         model = self._body.get("model")
         self.model = model if isinstance(model, str) and model else None
-        self._changed = isinstance(self._body.get("cache"), dict)
-        if self._changed:
+        self.models = _models(self._body) if strict else {self.model} if self.model else set()
+        self._changed = strict
+        if isinstance(self._body.get("cache"), dict):
             del self._body["cache"]
+            self._changed = True
 
     def rename(self, asked: str | None, there: str, *, insist: bool) -> None:
         """For who asked for the model by another name than the provider's. `insist`: the body need not have said so.
@@ -59,7 +67,7 @@ class Held:
 class Flowing:
     """A body that is sent on while it arrives. `data` is read once. `failed` is why it ended before its end."""
 
-    is_object = False
+    is_object = strict = False
     model: str | None = None
     failed: RequestError | None = None
 
@@ -78,6 +86,10 @@ class Flowing:
     @property
     def data(self) -> "Flowing":
         return self
+
+    @property
+    def models(self) -> set[str]:
+        return {self.model} if self.model else set()
 
     async def look(self) -> None:
         """Reads on until a form has told its model, or will not. Raises RequestError."""
@@ -151,6 +163,41 @@ async def take(request: web.BaseRequest) -> Cargo:
     flowing = Flowing(request)
     await flowing.look()
     return flowing
+
+
+async def take_strictly(request: web.BaseRequest, *, form: bool) -> Cargo:
+    """For who may not ask every model: an object of JSON, or nothing. `form`: the route's forms name no model, so that
+    they may go on as they come.
+
+    Raises RequestError: 403 for any other kind of body, 400 for what is no such object, and what `take` raises.
+    """
+    if not request.body_exists:
+        return Held(None)
+    if form and request.content_type == "multipart/form-data":
+        return await take(request)
+    if request.content_type != JSON:
+        said = f"A key that is restricted to models may send only JSON here (Content-Type: {JSON})."
+        raise RequestError(403, said, "key_model_access_denied", param="body", code="403")
+    data = await read_body(request)
+    return Held(data, strict=True) if data else Held(None)
+
+
+def _models(body: dict[str, Any]) -> set[str]:
+    """Whatever the body calls a model, at any depth: providers take them from objects within (`session.model`), and
+    some read members whatever their case. Raises RequestError (400) for a model that is no name.
+    """
+    found: set[str] = set()
+    left: list[Any] = [body]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            found |= {value for name, value in one.items() if name.lower() == "model" and isinstance(value, str)}
+            left.extend(one.values())
+        elif isinstance(one, list):
+            left.extend(one)
+    if not isinstance(body.get("model"), str | None):
+        raise bad_request("model must be a text.", "model")
+    return found - {""}
 
 
 def _object(data: bytes | None) -> dict[str, Any]:

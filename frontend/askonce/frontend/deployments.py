@@ -78,7 +78,7 @@ class Deployments:
 
     def servable(self, name: str) -> bool:
         """Whether one of those that answer to the name can be asked, on whatever route."""
-        return any(one.unsupported is None for one in self.by_name.answering(name))
+        return self.by_name.served(name)
 
     def route(self, model: str, path: str) -> Route:
         """Who answers for the model on the route that is at `path` below a provider's base.

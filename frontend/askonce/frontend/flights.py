@@ -1,12 +1,14 @@
 """Upstream answers that are arriving now, one for each question: identical asks join the first.
 
 You may join a flight iff you may read and write its entry. A flight goes on without its first client, so that the
-answer is kept; one that nobody waits for and that cannot be kept is given up.
+answer is kept. Where nobody waits for what cannot be kept nobody else is asked, and the answer is read on for a moment
+only: what it cost stands at its end, and who left early has caused it all the same.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from askonce.calls.endpoint import Body
@@ -27,6 +29,7 @@ from askonce.frontend.upstream import Upstream, UpstreamAnswer, asked_patience, 
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
+_MOMENT: Final = 5.0  # seconds that an answer may go on for its cost alone
 _UNJUDGED: Final = Skip(SkipReason.INCOMPLETE)
 
 
@@ -34,7 +37,7 @@ _UNJUDGED: Final = Skip(SkipReason.INCOMPLETE)
 class Flight:
     """`target` is who answers, once somebody does; `retries` are the tries before that. `shown` once the cache had its
     look; `skipped` is why the answer was not kept, None when it was. `cost` is in US dollars, None where nobody says
-    what the model costs.
+    what the model costs. `abandoned`: nobody waits for it, and it cannot be kept.
     """
 
     question: Question
@@ -48,6 +51,7 @@ class Flight:
     skipped: SkipReason | Why | None = None
     cost: float | None = None
     retries: int = 0
+    abandoned: bool = False
 
 
 class Flights:
@@ -85,19 +89,20 @@ class Flights:
         flight = self._joinable.get(mark) if sharing else None
         if flight is not None and self._joinable_still(flight):
             return flight, True
-        course = self._router.course(question.route, question.ask)
+        course = self._router.course(question.route, question.ask, payer.ends)
         # An answer that cannot be kept is held for nobody but its reader.
         held = room(self._rules, parts=len(missing), streamed=question.ask.streamed) if question.allowed.write else 0
         recording = Recording(held)
         flight = Flight(question, missing, question.body_for(missing), course.target, recording, self._clock(), payer)
         if sharing:
             self._joinable[mark] = flight
+        payer.admission.hold()
         task = asyncio.create_task(self._fly(flight, mark, course), name="flight")
         self._tasks.add(task)
         task.add_done_callback(self._landed)
         task.add_done_callback(lambda _: course.end())
-        if recording.limit == 0:
-            recording.on_abandoned = task.cancel
+        task.add_done_callback(lambda _: payer.admission.end())
+        recording.on_abandoned = partial(self._abandoned, flight, mark, course, task)
         return flight, False
 
     def other_form(self, question: Question, missing: list[int]) -> Flight | None:
@@ -139,9 +144,12 @@ class Flights:
         except Exception as bug:  # noqa: BLE001 - the outermost guard of this task: whoever waits gets an answer
             error = UpstreamUnavailable("the proxy failed to ask; its log says why")
             self._log.exception("flight_failed", error=type(bug).__name__)
+        except asyncio.CancelledError:
+            if status == "error" and course.asking:
+                self._accounts.unpriced(course.target)  # what it was about to answer
+            raise
         finally:
-            if self._joinable.get(mark) is flight:
-                del self._joinable[mark]
+            self._part(flight, mark)
             flight.recording.finish(error)
             self._metrics.histogram("askonce_upstream_seconds", name, status).observe(self._clock() - started)
 
@@ -149,7 +157,7 @@ class Flights:
         recording, endpoint = flight.recording, flight.question.ask.endpoint
         recording.open(Head(answer.status, answer.headers, answer.media_type, answer.length, answer.framed))
         end = _End(answer, endpoint.terminal)
-        meter = Meter(endpoint, flight.body, answer.media_type, answer.status)
+        meter, broken = Meter(endpoint, flight.body, answer.media_type, answer.status), False
         try:
             async for chunk in answer.chunks():
                 if recording.size == 0:
@@ -160,12 +168,16 @@ class Flights:
                 if not recording.overflown and end.is_in(chunk):
                     await self._keep(flight, meter, recording.whole() + chunk, at_end=False)
                 recording.append(chunk)
-                if not await recording.room():
+                await recording.room()
+                if flight.abandoned and not meter.listening:
                     break
+            await self._keep(flight, meter, _held(recording), at_end=True)
         except UpstreamError:
-            await self._account(flight, meter, _held(recording), broken=True)
+            broken = True
             raise
-        await self._keep(flight, meter, _held(recording), at_end=True)
+        finally:
+            if not meter.done:
+                await self._account(flight, meter, _held(recording), broken=broken)
 
     async def _keep(self, flight: Flight, meter: Meter, payload: bytes, *, at_end: bool) -> None:
         """Shows the answer to the cache once it is complete, and once only; its cost is known by then.
@@ -192,17 +204,31 @@ class Flights:
         """
         if meter.done or not meter.answered:
             return verdict
-        meter.done = True
         entries = verdict.entries if isinstance(verdict, Store) else ()
         metered = meter.kept(entries, len(flight.missing)) or meter.read(payload)
         if broken and metered.usage is None:
             return verdict
         name = flight.question.ask.endpoint.name
         amount = await self._accounts.answered(flight.payer, name, flight.target, metered)
+        meter.done = True  # and not before: who is given up in the middle has counted nothing
         flight.cost = None if amount is None else dollars(amount)
         if metered.usage is not None:
             self._router.spend(flight.target, metered.usage.prompt + metered.usage.completion)
         return priced(verdict, amount, len(flight.missing)) if isinstance(verdict, Store) else verdict
+
+    def _abandoned(self, flight: Flight, mark: tuple[object, ...], course: Course, task: "asyncio.Task[None]") -> None:
+        """Who is asked now may still say what it cost; nobody else is asked."""
+        flight.abandoned = True
+        self._part(flight, mark)
+        course.give_up()
+        if course.asking:
+            asyncio.get_running_loop().call_later(_MOMENT, task.cancel)
+        else:
+            task.cancel()
+
+    def _part(self, flight: Flight, mark: tuple[object, ...]) -> None:
+        if self._joinable.get(mark) is flight:
+            del self._joinable[mark]
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -5,6 +5,7 @@ This page is the whole story of a request; the steps that it names are told else
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from aiohttp import web
@@ -28,6 +29,8 @@ from askonce.frontend.question import Placing, Question
 from askonce.frontend.recording import Reading
 from askonce.frontend.remembered import Remembered
 from askonce.frontend.reply import HttpDate, from_entries
+from askonce.frontend.there import GoneError, unheard, while_there
+from askonce.frontend.upstream import asked_patience
 from askonce.stores.tier import Tiered
 
 
@@ -83,6 +86,8 @@ class Handler:
         except UpstreamError as error:
             observed.result = Result.ERROR
             return respond.upstream_failure(error, observed.status, self._endpoint.refusal)
+        except GoneError:
+            return unheard()
         except Exception as bug:  # noqa: BLE001 - the one outermost guard: a bug costs one answer, not the process
             observed.result = Result.ERROR
             self._observer.bug(bug)
@@ -101,6 +106,14 @@ class Handler:
             admission.end()
 
     async def _serve(
+        self, request: web.BaseRequest, question: Question, observed: Observed, payer: Payer
+    ) -> web.StreamResponse:
+        """What is not at hand is waited for while the client is there; what is kept comes without it, too."""
+        if (known := self._in_memory(question, self._clock())) is not None:
+            return self._hit(request, Hit(question, known), observed)
+        return await while_there(request, self._wait_for(request, question, observed, payer))
+
+    async def _wait_for(
         self, request: web.BaseRequest, question: Question, observed: Observed, payer: Payer
     ) -> web.StreamResponse:
         found = await self._seek(question, payer)
@@ -135,10 +148,17 @@ class Handler:
         except RequestError as full:
             return Full(question, full)
         asked = Asked(question, known, flight, flight.recording.join(), joined, similarity)
-        if joined and flight.question.ask.model != question.ask.model and await failed(asked) is not None:
-            asked.reading.leave()  # another model's failure is none of this one
-            return await self._seek(question, payer, [*tried, asked])
-        return asked
+        if not joined or flight.question.ask.model == question.ask.model:
+            return asked
+        found = None
+        try:
+            if await failed(asked) is None:
+                found = asked
+        finally:
+            if found is None:
+                asked.reading.leave()
+        # another model's failure is none of this one
+        return found or await self._seek(question, payer, [*tried, asked])
 
     async def _flight(
         self, question: Question, known: Plan, payer: Payer, tried: Sequence[Asked | Full]
@@ -154,6 +174,9 @@ class Handler:
         """What answers in the place of a group that failed; the first answer itself where it is one, or nothing better
         comes.
         """
+        patience = asked_patience(first.question.ask.body)
+        if patience is not None:  # it is for all models together
+            payer = replace(payer, ends=self._clock() + patience)
         tried: list[Asked | Full] = [first]
         kept: Reading | None = None
         try:
@@ -169,6 +192,8 @@ class Handler:
         """Each is a question of its own, with its own key: what comes is kept under what was really asked."""
         while (kind := await failed(tried[-1])) is not None:
             question = falling.after(tried[-1].question, kind)
+            if payer.ends is not None and self._clock() >= payer.ends:
+                question = None
             onward = None
             while question is not None and (onward := await self._limiter.onward(payer, question.ask.model)) is None:
                 question = falling.another()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,40 +20,55 @@ _HASH: Final = 64  # hex digits
 
 
 class Admission:
-    """A request that was let in. `end` when it is answered, however that went."""
+    """A request that was let in. Who it is for, and each answer from upstream that it caused, `end` it once: it is
+    under way for as long as one of them is.
+    """
 
-    __slots__ = ("_claims", "_counters", "_ended")
+    __slots__ = ("_claims", "_counters", "_first", "_holders")
 
-    def __init__(self, counters: Counters | None, claims: Sequence[Claim]) -> None:
+    def __init__(self, counters: Counters | None, claims: Sequence[Claim], first: "Admission | None" = None) -> None:
         self._counters = counters
         self._claims = claims
-        self._ended = False
+        self._first = first
+        self._holders = 1
 
     def under(self, counters: Counters, claims: Sequence[Claim]) -> "Admission":
-        """The same, counting under more. None of these is of requests under way: only the first has to be ended."""
-        return Admission(counters, (*self._claims, *claims))
+        """The same request, counting under more. None of these is of requests under way: that is the first's."""
+        return Admission(counters, (*self._claims, *claims), self._first or self)
 
     def spend(self, tokens: int) -> None:
-        """What an answer from upstream cost: also after `end`, for one that its asker did not wait for."""
+        """What an answer from upstream cost."""
         if self._counters is not None:
             self._counters.spend(self._claims, tokens)
 
+    def hold(self) -> None:
+        """One more is to `end` it: a client that leaves does not end what was asked for it."""
+        if self._first is not None:
+            self._first.hold()
+        else:
+            self._holders += 1
+
     def end(self) -> None:
-        """Once: a second time changes nothing."""
-        if self._counters is not None and not self._ended:
-            self._ended = True
+        if self._first is not None:
+            self._first.end()
+            return
+        self._holders -= 1
+        if self._holders == 0 and self._counters is not None:
             self._counters.release(self._claims)
 
 
 FREE = Admission(None, ())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every request, and a frozen one takes twice as long
 class Payer:
-    """Whose request caused an answer: who joined it pays nothing."""
+    """Whose request caused an answer: who joined it pays nothing. `ends` is when the time is over that the request gave
+    itself, in seconds since the epoch, where other models have had some of it.
+    """
 
     caller: Caller
     admission: Admission
+    ends: float | None = None
 
 
 NOBODY = Payer(ADMIN, FREE)
@@ -88,13 +103,18 @@ class Limiter:
             return payer
         if await self._counters.take(claims) is not None:
             return None
-        return Payer(payer.caller, payer.admission.under(self._counters, claims))
+        return replace(payer, admission=payer.admission.under(self._counters, claims))
 
-    async def admit(self, caller: Caller, model: str) -> Admission:
-        """Raises RequestError: 429, with `retry-after` and what LiteLLM tells, or 422 where a budget is gone."""
+    async def admit(self, caller: Caller, model: str, *others: str) -> Admission:
+        """`others` are further models that it names: it counts under their limits too, and once under each.
+
+        Raises RequestError: 429, with `retry-after` and what LiteLLM tells, or 422 where a budget is gone.
+        """
         if caller.budgets and self._ledger is not None:
             await self._ledger.require(caller.budgets, caller.shown)
         claims = caller.claims(model)
+        if others:
+            claims = tuple(dict.fromkeys((*claims, *(claim for other in others for claim in caller.claims_of(other)))))
         counters = self._counters
         if not claims or counters is None:
             return FREE

@@ -23,6 +23,8 @@ _LONGEST_NAME: Final = 512  # characters
 _NAMED: Final = re.compile(
     rf"(?:/openai/deployments|(?:/v1)?/engines)/(.*?)(/(?:{'|'.join(sorted(COLLECTIONS))})(?:/.*)?)"
 )
+_ODD: Final = re.compile(r"[^a-z0-9_-]", re.ASCII)
+_LAYERS: Final = 3  # of percent-encoding that are looked through
 # `;` begins parameters of a segment, which some servers take off before they look at its dots.
 _DOTS: Final = re.compile(r"(?:^|[/\\])\.{1,2}(?:[/\\;]|$)")
 
@@ -69,6 +71,16 @@ def stay(raw: str) -> None:
 def astray(text: str) -> bool:
     """Whether some server might take what this stands in for a path that leads out of its place."""
     return _DOTS.search(text) is not None
+
+
+def near(path: str) -> str:
+    """The path as the laxest of servers may read it: without what segments may not have, doubled slashes, or one at the
+    end, whatever its case. `path` is percent-encoded.
+    """
+    for _ in range(_LAYERS):
+        path = unquote(path)
+    read = (_ODD.sub("", segment.partition(";")[0]) for segment in path.lower().split("/"))
+    return "".join(f"/{segment}" for segment in read if segment)
 
 
 def _named(raw: str) -> Aim | None:

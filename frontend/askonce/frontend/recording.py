@@ -45,7 +45,7 @@ class _Place:
 
 
 class Recording:
-    """`on_abandoned` is called when the last reader has left, where nothing would be kept without one."""
+    """`on_abandoned` is called once, when nobody reads any more what cannot be kept."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -72,6 +72,7 @@ class Recording:
             self._over.set()  # for who waits for an entry: none will come of this
             self._cut_stragglers()
             self._trim()
+            self._look_for_readers()
         self._wake_all()
 
     async def room(self) -> bool:
@@ -135,8 +136,7 @@ class Recording:
         if self.overflown:
             self._trim()
         self._moved.set()
-        if not self._places and self.on_abandoned is not None:
-            self.on_abandoned()
+        self._look_for_readers()
 
     async def read_from(self, place: _Place) -> AsyncIterator[bytes]:
         while True:
@@ -156,6 +156,12 @@ class Recording:
                 return
             place.wake.clear()
             await place.wake.wait()
+
+    def _look_for_readers(self) -> None:
+        told = self.on_abandoned
+        if told is not None and not self._places and not self._ended and (self.overflown or self.limit == 0):
+            self.on_abandoned = None
+            told()
 
     def _wake_all(self) -> None:
         for place in self._places:

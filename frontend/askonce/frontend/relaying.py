@@ -4,11 +4,10 @@ Nothing is retried, joined or kept. What such a request does at a provider (a fi
 nowhere else, so that the same name always leads to the same deployment.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -20,7 +19,7 @@ from askonce.core.policy import Why
 from askonce.frontend import respond
 from askonce.frontend.access.caller import Caller
 from askonce.frontend.auth import Gate, credential
-from askonce.frontend.cargo import Cargo, take
+from askonce.frontend.cargo import Cargo, take, take_strictly
 from askonce.frontend.deployments import Deployments, Target
 from askonce.frontend.dialects import Way, speaks_anthropic, unserved, way
 from askonce.frontend.limits import Limiter
@@ -28,13 +27,16 @@ from askonce.frontend.observe import PASSED_THROUGH, Observed, Observer, Result
 from askonce.frontend.onward import onward_headers, onward_url, text
 from askonce.frontend.paths import Aim
 from askonce.frontend.reply import CACHE_NAME
+from askonce.frontend.there import unheard, while_there
 from askonce.frontend.upstream import Upstream, UpstreamAnswer
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 STATUS: Final = f"{CACHE_NAME}; fwd=bypass; detail={Why.ROUTE}"
 _MODEL_HEADER: Final = "x-litellm-model"
-_LOOK_EVERY: Final = 1.0  # seconds that a request may go on at a provider whose client has gone
+# What is sent there as a form is a file and words about it, in OpenAI's API and Anthropic's: no model among them.
+_WITHOUT_MODELS: Final = frozenset({"files", "uploads", "containers", "vector_stores", "skills"})
+_COSTLESS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_DELETE, hdrs.METH_OPTIONS})
 
 
 class Relay:
@@ -67,7 +69,7 @@ class Relay:
         shape = MESSAGES.refusal if aim.anthropic else respond.as_openai
         try:
             caller = await self._gate.admit(request.headers)
-            return await _while_there(request, self._pass_on(request, aim, observed, caller))
+            return await while_there(request, self._pass_on(request, aim, observed, caller))
         except RequestError as error:
             observed.result = Result.REFUSED
             return respond.refusal(request, error, shape)
@@ -76,7 +78,7 @@ class Relay:
             self._log.warning("upstream_failed", reason=str(error))
             return respond.upstream_failure(error, STATUS, shape)
         except ConnectionError:
-            return _unheard()
+            return unheard()
         except Exception as bug:  # noqa: BLE001 - the one outermost guard: a bug costs one answer, not the process
             observed.result = Result.ERROR
             self._observer.bug(bug)
@@ -89,13 +91,15 @@ class Relay:
     ) -> web.StreamResponse:
         if caller.controls(None, ", ".join(request.headers.getall("Cache-Control", ()))).only_if_cached:
             raise RequestError(504, "This route is not cached, and only-if-cached was asked.", "not_cached")
-        cargo = await take(request)
+        _check_counted(request, caller)
+        cargo = await (take_strictly(request, form=_without_models(aim)) if caller.restricted else take(request))
         try:
             asked = aim.named or request.headers.get(_MODEL_HEADER) or request.query.get("model") or cargo.model
             target = self._target(aim, asked)
-            for name in _names(request, aim, cargo) or (target.deployment.pattern,):
+            names = _names(request, aim, cargo)
+            for name in names if asked is not None else names | {target.deployment.pattern}:
                 caller.require(name)
-            admission = await self._limiter.admit(caller, asked or "")
+            admission = await self._limiter.admit(caller, asked or "", *(names if caller.model_limits else ()))
             try:
                 return await self._send(request, aim, observed, cargo, target, asked)
             finally:
@@ -117,6 +121,8 @@ class Relay:
         headers = onward_headers(request, target, there, theirs=theirs)
         if cargo.is_object:
             headers["Content-Type"] = JSON  # whatever the client said of it
+        if cargo.strict:
+            headers.popall("Content-Encoding", None)  # it is written as it is
         if cargo.length is not None:
             headers["Content-Length"] = str(cargo.length)
         url = onward_url(there, request.rel_url.raw_query_string, asked, target.model)
@@ -170,8 +176,23 @@ def default(deployments: Sequence[Deployment], aim: Aim) -> Deployment | None:
 
 def _names(request: web.BaseRequest, aim: Aim, cargo: Cargo) -> set[str]:
     """Every model that a request names: whichever of them the provider would heed must be allowed."""
-    found = {aim.named, request.headers.get(_MODEL_HEADER), cargo.model, *request.query.getall("model", ())}
+    found = {aim.named, request.headers.get(_MODEL_HEADER), *cargo.models, *request.query.getall("model", ())}
     return {name for name in found if name}
+
+
+def _without_models(aim: Aim) -> bool:
+    return aim.path.split("/", 2)[1] in _WITHOUT_MODELS
+
+
+def _check_counted(request: web.BaseRequest, caller: Caller) -> None:
+    """Raises RequestError (403) for what may cost something: how much is never told, and a limit must hold it."""
+    limit = None if request.method in _COSTLESS else caller.counted
+    if limit is not None:
+        said = (
+            f"This key or its team has a {limit}, which cannot be held on routes that are passed through: "
+            "there it may send GET, HEAD and DELETE only."
+        )
+        raise RequestError(403, said, "passed_through_not_counted", code="403")
 
 
 async def _hand_on(request: web.BaseRequest, answer: UpstreamAnswer, observed: Observed) -> web.StreamResponse:
@@ -183,24 +204,3 @@ async def _hand_on(request: web.BaseRequest, answer: UpstreamAnswer, observed: O
     if not await respond.pass_on(request, response, answer.chunks()):
         observed.result = Result.ERROR
     return response
-
-
-def _unheard() -> web.StreamResponse:
-    """For a client that has gone: nginx's word for it, that nobody hears."""
-    return web.Response(status=499)
-
-
-async def _while_there(
-    request: web.BaseRequest, working: Coroutine[Any, Any, web.StreamResponse]
-) -> web.StreamResponse:
-    """What the work gives. It ends when the client goes: aiohttp tells only who reads from it or writes to it, and a
-    request may wait for its provider for long.
-    """
-    work = asyncio.create_task(working)
-    try:
-        while not work.done() and request.transport is not None:
-            await asyncio.wait((work,), timeout=_LOOK_EVERY)
-        return work.result() if work.done() else _unheard()
-    finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)

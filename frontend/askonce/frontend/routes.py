@@ -13,7 +13,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from askonce.core.errors import RequestError
 from askonce.frontend import respond
-from askonce.frontend.paths import Aim, aim
+from askonce.frontend.paths import Aim, aim, near
+from askonce.frontend.unbuilt import told
 
 # As nginx's default. aiohttp's own is an hour, and holds for connections too that never ask anything.
 _KEEPALIVE_SECONDS: Final = 75.0
@@ -21,6 +22,7 @@ _KEEPALIVE_SECONDS: Final = 75.0
 # That a refused body is read on, so that its client reads the refusal. A packed one is unpacked for as long.
 _LINGERING_SECONDS: Final = 1.0
 
+_LOOKS: Final = frozenset({"GET", "HEAD", "DELETE"})
 _PASSED_ON: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -96,15 +98,22 @@ class Routes:
     async def _unlisted(self, request: web.BaseRequest, method: str) -> web.StreamResponse:
         aimed = aim(request.rel_url.raw_path) if request.method in _PASSED_ON else None
         if aimed is None:
-            # the words of OpenAI's API
-            raise RequestError(404, f"Invalid URL ({request.method} {request.path[:200]})")
+            raise _nowhere(request)
         if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
             raise RequestError(501, "WebSocket connections, as of the realtime API, are not built in this proxy.")
         if aimed.named is None:
             answering = self._table.get((method, aimed.row))
-            return await (self._relay(request, aimed) if answering is None else answering(request))
+            return await (self._passed_on(request, aimed) if answering is None else answering(request))
         named = self._named.get(aimed.path) if method == hdrs.METH_POST else None
-        return await (self._relay(request, aimed) if named is None else named(request, aimed.named))
+        return await (self._passed_on(request, aimed) if named is None else named(request, aimed.named))
+
+    async def _passed_on(self, request: web.BaseRequest, aimed: Aim) -> web.StreamResponse:
+        """A provider may take a slash too many, or stranger things, for the route itself: what is counted and cached
+        there must not be had here without.
+        """
+        if request.method not in _LOOKS and near(aimed.path) in self._named:
+            raise _nowhere(request)
+        return await self._relay(request, aimed)
 
     def _request(
         self,
@@ -116,3 +125,7 @@ class Routes:
     ) -> web.BaseRequest:
         loop = asyncio.get_running_loop()
         return _Request(message, payload, protocol, writer, task, loop, client_max_size=self._max_body_bytes)
+
+
+def _nowhere(request: web.BaseRequest) -> RequestError:
+    return RequestError(404, told(request.method, request.path))

@@ -89,7 +89,8 @@ class Frontend:
         at_close(bus.close)
         self._bus, self._keys, self._spent = bus.publisher, bus.keys, bus.spent
         deployments = for_clients(settings)
-        self._router = open_router(settings, deployments, self._bus.tell, metrics, wall, token_price(settings.routing))
+        price = token_price(settings.routing)
+        self._router = open_router(settings, deployments, self._bus.tell, metrics, wall, price, log=log)
         news = News(memory, log, wall, self._router.cooldowns.heard)
         await self._bus.listen(news.hear, news.gap)
         self._outbox = None if store is None else Outbox(self._bus, self._proxy, metrics, log, wall)

@@ -237,6 +237,11 @@ def _headers(ask: Ask, target: Target, there: Way, *, own_credential: bool) -> C
     return headers
 
 
+def _place(host: str | None, port: int | None) -> str:
+    """A colon in the host is that of an IPv6 address."""
+    return f"[{host}]:{port}" if host and ":" in host else f"{host}:{port}"
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -247,6 +252,6 @@ def _translated() -> Iterator[None]:
         raise UpstreamUnavailable(f"no connection to {error.host}: the name is not known") from None
     except aiohttp.ClientConnectorError as error:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise UpstreamUnavailable(f"no connection to {error.host}: {reason}") from None
+        raise UpstreamUnavailable(f"no connection to {_place(error.host, error.port)}: {reason}") from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamUnavailable(f"the provider's answer broke off: {type(error).__name__}") from None

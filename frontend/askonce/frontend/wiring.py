@@ -90,6 +90,7 @@ def _admin(parts: Parts) -> Admin:
         spent=parts.spent,
         master=None if master is None else hashed(master.get_secret_value()),
         metrics=parts.metrics,
+        log=parts.log,
         clock=wall,
         draining=parts.draining,
     )

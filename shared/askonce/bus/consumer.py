@@ -129,7 +129,7 @@ class NatsConsumer:
     async def prepare(self) -> None:
         """Makes sure that streams and consumers are there. Raises BusUnavailable."""
         async with self._link.asking("preparing streams") as js:
-            await ensure_streams(js, self._settings, update=True)
+            await ensure_streams(js, self._settings, update=False)
             await ensure_consumers(js, self._store, self.ack_wait)
 
     async def start(self) -> None:

@@ -9,7 +9,7 @@ from askonce.bus.consumer import NatsConsumer
 from askonce.bus.link import Link
 from askonce.bus.protocols import Bucket, Consumer, Publisher, Tally
 from askonce.bus.publisher import NatsPublisher
-from askonce.bus.streams import ensure_streams
+from askonce.bus.streams import ensure_keys, ensure_streams
 from askonce.bus.tally import NatsTally
 from askonce.config.settings import ProxySettings
 from askonce.core.errors import BusUnavailable
@@ -38,7 +38,8 @@ async def open_frontend_bus(
 
     async def prepare() -> None:
         async with link.asking("preparing streams") as js:
-            await ensure_streams(js, settings, update=False)
+            await ensure_streams(js, settings, update=True)
+            await ensure_keys(js)
 
     await link.open(prepare)
     publisher, keys, spent = (

@@ -20,18 +20,21 @@ _MEMORY: Final = 32 << 20  # the state of feeds, which live in memory
 _PASSWORD: Final = re.compile(r"[A-Za-z0-9_-]{16,}", re.ASCII)
 
 _API: Final = "$JS.API"
-_STREAMS: Final = (names.STREAM, names.DEAD_STREAM, names.TOMBSTONE_STREAM)  # those that writers may change
+_STREAMS: Final = (names.STREAM, names.DEAD_STREAM, names.TOMBSTONE_STREAM)  # those of both roles
 
 # Creating an existing stream changes nothing, and fails where the configuration differs: harmless in any hand.
 _COMMON: Final = (
-    *(f"{_API}.STREAM.CREATE.{stream}" for stream in (*_STREAMS, names.KEY_STREAM)),
-    *(f"{_API}.STREAM.INFO.{stream}" for stream in (*_STREAMS, names.KEY_STREAM)),
+    *(f"{_API}.STREAM.CREATE.{stream}" for stream in _STREAMS),
+    *(f"{_API}.STREAM.INFO.{stream}" for stream in _STREAMS),
     # This subject, without a name behind it, makes nameless consumers only: nobody's durable one can be replaced.
     f"{_API}.CONSUMER.CREATE.{names.TOMBSTONE_STREAM}",
     f"$JS.FC.{names.TOMBSTONE_STREAM}.>",
 )
 _FRONTEND_PUBLISH: Final = (
     *_COMMON,
+    # Whoever may change a stream may have the server write it on to any subject, that of keys included: only frontends,
+    # which write keys anyway.
+    *(f"{_API}.STREAM.UPDATE.{stream}" for stream in _STREAMS),
     f"{_API}.CONSUMER.LIST.{names.TOMBSTONE_STREAM}",
     f"{_API}.STREAM.MSG.GET.{names.TOMBSTONE_STREAM}",
     names.answered("*"),
@@ -40,6 +43,8 @@ _FRONTEND_PUBLISH: Final = (
     f"$KV.{names.TOMBSTONES}.*",
     f"{names.FLUSHES}.*",
     # Keys and sums are for frontends alone. As above, nobody's consumer can be replaced.
+    f"{_API}.STREAM.CREATE.{names.KEY_STREAM}",
+    f"{_API}.STREAM.INFO.{names.KEY_STREAM}",
     f"{_API}.STREAM.MSG.GET.{names.KEY_STREAM}",
     f"{_API}.CONSUMER.CREATE.{names.KEY_STREAM}",
     f"$JS.FC.{names.KEY_STREAM}.>",
@@ -52,7 +57,6 @@ _FRONTEND_PUBLISH: Final = (
 _FRONTEND_SUBSCRIBE: Final = (f"{names.FRONTEND_INBOX}.>", names.TOLD, names.HEARD, names.confirmed("*"))
 _WRITER_PUBLISH: Final = (
     *_COMMON,
-    *(f"{_API}.STREAM.UPDATE.{stream}" for stream in _STREAMS),
     *(
         f"{_API}.CONSUMER.{verb}"
         for verb in (

@@ -32,14 +32,19 @@ _OTHER_CONFIG: Final = 10058  # JSStreamNameExistErr: there already, with anothe
 
 
 async def ensure_streams(js: JetStreamContext, settings: ProxySettings, *, update: bool) -> None:
-    """Creates what is missing; any number of processes may do so at once.
+    """Creates what is missing of the streams that both roles use; any number of processes may do so at once.
 
     An existing stream of another configuration (a new `queue_bytes`) is changed with `update` and left as it is
-    without; a smaller limit removes nothing, it refuses. Raises BusUnavailable.
+    without; a smaller limit removes nothing, it refuses. Only frontends may `update`: who may change a stream may have
+    it written on into any other. Raises BusUnavailable.
     """
     for stream in _streams(settings):
         with translated(f"creating the stream {stream.name}"):
             await _ensure(js, stream, update=update)
+
+
+async def ensure_keys(js: JetStreamContext) -> None:
+    """The stream of keys and teams, which is for frontends alone. Raises BusUnavailable."""
     with translated(f"creating the stream {names.KEY_STREAM}"):
         await _ensure(js, _keys(), update=False)
 

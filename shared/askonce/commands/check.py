@@ -10,33 +10,39 @@ import uvloop
 from askonce.bus.probe import probe
 from askonce.commands.processes import VERSION
 from askonce.config.describe import describe, standing, without_credentials
-from askonce.config.settings import Settings
+from askonce.config.settings import RedisSettings, Settings
 from askonce.core.errors import AskonceError, UpstreamError
 from askonce.frontend.deployments import Deployments
 from askonce.frontend.embedders.open import NotServed, open_embedder
 from askonce.frontend.reach import Asked, fault, question, status
 from askonce.frontend.upstream import Upstream
 from askonce.runtime.clock import timer, wall
+from askonce.stores.counting.opening import own_redis, ping
 from askonce.stores.disk import FOLDER
 from askonce.stores.registry import STORES
 
 _WITHIN = 5.0
+_WIDEST = 60  # characters of a name that its text is aligned behind
 
 Outcome = tuple[str, tuple[bool, str]]
 
 
 def check(settings: Settings) -> int:
     """0 when every backend answers, 1 when one does not."""
-    for name, value in describe(settings):
-        print(f"{name:<32} {value}")
+    lines = describe(settings)
+    width = min(_WIDEST, max(len(name) for name, _ in lines))
+    for name, value in lines:
+        print(f"{name:<{width}} {value}")
     print()
-    if lines := list(standing(settings)):
-        print("\n".join(lines), end="\n\n")
+    if stand := list(standing(settings)):
+        print("\n".join(stand), end="\n\n")
     return uvloop.run(_ping_all(settings))
 
 
 async def _ping_all(settings: Settings) -> int:
     outcomes: list[Outcome] = [("store", await _store(settings)), ("queue", await _queue(settings))]
+    if (redis := own_redis(settings)) is not None:
+        outcomes.append(("limits", await _limits(redis)))
     if settings.cache.semantic is not None:
         outcomes.append((f"embedder {settings.cache.semantic.embedding_model}", await _embedder(settings)))
     outcomes += await _providers(settings)
@@ -63,6 +69,15 @@ async def _store(settings: Settings) -> tuple[bool, str]:
     except (AskonceError, TimeoutError) as error:
         return False, str(error) or f"{settings.cache.type}: no answer in time"
     return True, f"{settings.cache.type} answers"
+
+
+async def _limits(redis: RedisSettings) -> tuple[bool, str]:
+    try:
+        async with asyncio.timeout(_WITHIN):
+            await ping(redis)
+    except (AskonceError, TimeoutError) as error:
+        return False, f"{str(error) or 'no answer in time'}: each process counts for itself until it can"
+    return True, "redis answers"
 
 
 async def _embedder(settings: Settings) -> tuple[bool, str]:

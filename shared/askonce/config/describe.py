@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from askonce.config.identities import AwsIam, AzureIam, GcpIam
+from askonce.config.names import Names
 from askonce.config.policies import RoutingSettings
 from askonce.config.settings import (
     CacheSettings,
@@ -36,7 +37,7 @@ def describe(settings: Settings) -> list[Line]:
         *((f"model {deployment.pattern}", _deployment(deployment, keyless)) for deployment in settings.deployments),
         *_groups(settings.deployments),
         *((f"alias {alias.name}", f"{alias.model}{', hidden' if alias.hidden else ''}") for alias in settings.aliases),
-        *_routing(settings.routing),
+        *_routing(settings.routing, Names(settings.deployments, settings.aliases)),
         *_access(settings),
         *_cache(settings.cache),
         *((f"askonce.{name}", _plain(value)) for name, value in settings.proxy),
@@ -90,12 +91,17 @@ def _deployment(deployment: Deployment, keyless: str) -> str:
 
 
 def _groups(deployments: Sequence[Deployment]) -> Iterator[Line]:
+    served = Counter(one.pattern for one in deployments if one.unsupported is None)
     for name, count in Counter(one.pattern for one in deployments).items():
         if count > 1:
-            yield f"group {name}", f"{count} deployments"
+            less = "" if served[name] == count else f", {served[name]} served"
+            yield f"group {name}", f"{count} deployments{less}"
 
 
-def _routing(routing: RoutingSettings) -> Iterator[Line]:
+def _routing(routing: RoutingSettings, names: Names) -> Iterator[Line]:
+    def told(listed: Sequence[str]) -> str:
+        return ", ".join(one if names.served(one) else f"{one} (not served)" for one in listed)
+
     cooled = (
         f"cooled for {routing.cooldown:g} s after more than {routing.allowed_fails} failures in a minute"
         if routing.cooldown
@@ -107,9 +113,9 @@ def _routing(routing: RoutingSettings) -> Iterator[Line]:
         ("context window fallbacks", routing.context_window_fallbacks),
         ("content policy fallbacks", routing.content_policy_fallbacks),
     ):
-        yield from ((f"{words} {name}", ", ".join(others) or "none") for name, others in rules.items())
+        yield from ((f"{words} {name}", told(others) or "none") for name, others in rules.items())
     if routing.default_fallbacks:
-        yield "fallbacks of others", ", ".join(routing.default_fallbacks)
+        yield "fallbacks of others", told(routing.default_fallbacks)
     yield from (("shared answers", ", ".join(group)) for group in routing.caching_groups)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from askonce.config.known import NOT_KNOWN, is_knob, why_knob
+from askonce.config.known import NOT_KNOWN, close_to, is_knob, why_knob
 from askonce.config.notes import Notes
 from askonce.config.patterns import STAR
 from askonce.config.places import place, told
@@ -90,6 +90,8 @@ def _defaults(params: Section) -> dict[str, Any]:
             params.notes.ignore(f"model_list[].litellm_params.{name}", why_knob(name))
         elif (value := params.get(name, json_value)) is not None:
             found[name] = value
+            if (meant := close_to(name)) is not None:
+                params.notes.warn(f"{params.key(name)} goes into every request, for it is not known: is it {meant}?")
     return found
 
 

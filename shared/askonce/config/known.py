@@ -3,8 +3,10 @@ yet. The names and reasons are rows of the tables in `surface`.
 """
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Final
 
+from askonce.config.patterns import STAR
 from askonce.config.surface import cache, models
 from askonce.config.surface.rows import NOT_BUILT, NOT_KNOWN, Verdict
 from askonce.config.surface.table import named, reasons, setting
@@ -35,11 +37,28 @@ LITELLM_CALL_TYPES: Final = (
 )
 
 
+_KNOBS: Final = tuple(
+    name.removeprefix(models.PARAMS)
+    for name, _ in named(models.TABLES)
+    if name.startswith(models.PARAMS) and STAR not in name
+)
+_ELSEWHERE: Final = frozenset({"models"})  # a member of OpenRouter's requests
+_CLOSE: Final = 0.82  # `prompt`, which is no knob, and `prompt_id`, which is, are 0.8
+
+
 def is_knob(name: str) -> bool:
     """Whether a member of `litellm_params` is LiteLLM's own business (routing, prices, transport, callbacks),
     or another provider's credential.
     """
     return setting(models.PARAMS, name) is not models.ANY_OTHER
+
+
+def close_to(name: str) -> str | None:
+    """The known member of `litellm_params` that this one looks like, letters swapped or one amiss."""
+    if name in _ELSEWHERE:
+        return None
+    swapped = (known for known in _KNOBS if sorted(known) == sorted(name))
+    return next(swapped, None) or next(iter(get_close_matches(name, _KNOBS, n=1, cutoff=_CLOSE)), None)
 
 
 def why_knob(name: str) -> str:

@@ -33,3 +33,7 @@ class Names:
         meant = self.meant(name)
         fitting = (self._groups[one] for one in self._patterns if stars(one, meant) is not None)
         return self._groups.get(meant) or next(fitting, [])
+
+    def served(self, name: str) -> bool:
+        """Whether one of those that answer to the name can be asked, on whatever route."""
+        return any(one.unsupported is None for one in self.answering(name))

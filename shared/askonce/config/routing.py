@@ -21,8 +21,8 @@ T = TypeVar("T")
 _LATENCY: Final[Strategy] = "latency-based-routing"
 _USAGE: Final[Strategy] = "usage-based-routing-v2"
 _USAGE_ONE: Final = "usage-based-routing"  # LiteLLM's first of that kind, which counts in each process
+_SHOWN: Final = 100  # characters of a name
 _RULES: Final = 'must be a list such as [{"gpt-4o": ["gpt-4o-mini"]}]'
-_NOBODY: Final = "must be a name that model_list answers to"
 
 
 class Said(NamedTuple):
@@ -119,7 +119,7 @@ def _rules(section: Section, name: str, names: Names) -> dict[str, tuple[str, ..
     for where, model, others in rules:
         key = section.key(name) + where
         if model != STAR and not names.answering(model):
-            section.notes.wrong(key, _NOBODY)
+            section.notes.wrong(key, _nobody(model, section))
         if model in found:
             section.notes.ignore(key, "stands there twice, and the first counts")
         found.setdefault(model, _answered(section, key, others, names))
@@ -173,5 +173,12 @@ def _answered(section: Section, key: str, listed: list[Any], names: Names) -> tu
             section.notes.wrong(f"{key}[{at}]", str(wrong))
             continue
         if not names.answering(found[-1]):
-            section.notes.wrong(f"{key}[{at}]", _NOBODY)
+            section.notes.wrong(f"{key}[{at}]", _nobody(found[-1], section))
     return tuple(found)
+
+
+def _nobody(name: str, section: Section) -> str:
+    """Names of models are no secrets; what a variable holds may be one."""
+    if name in section.variables.values():
+        return "must be a name that model_list answers to"
+    return f'"{name[:_SHOWN]}" is not in model_list'

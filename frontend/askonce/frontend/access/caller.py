@@ -109,6 +109,21 @@ class Caller:
         found = self.model_limits.get(model, ())
         return found if meant == model else found + self.model_limits.get(meant, ())
 
+    @property
+    def restricted(self) -> bool:
+        """Whether it matters which model is asked."""
+        return bool(self.grants or self.model_limits)
+
+    @property
+    def counted(self) -> str | None:
+        """Which of the limits it has, or its team, needs to know what an answer cost; None without one."""
+        if self.budgets:
+            return "max_budget"
+        if any(claim.tokens is not None for claim in self.limits):
+            return "tpm_limit"
+        by_model = any(claim.tokens is not None for claims in self.model_limits.values() for claim in claims)
+        return "model_tpm_limit" if by_model else None
+
     def _check_sayable(self, body: Any, header: str) -> None:
         """Members are looked at whatever they are, as in LiteLLM; directives where they mean a control."""
         said = list(body) if isinstance(body, dict) else []

@@ -19,8 +19,14 @@ class Accounts:
         self.ledger = ledger
         self._metrics = metrics
 
+    def unpriced(self, target: Target) -> None:
+        """Counts an answer whose cost nobody will know."""
+        self._metrics.counter("askonce_unpriced_answers_total", target.deployment.pattern).inc()
+
     async def answered(self, payer: Payer, call_type: str, target: Target, metered: Metered) -> int | None:
-        """Counts an answer that a provider gave, once. Gives its cost in pico-dollars, None where nobody says it."""
+        """Counts an answer that a provider gave, once. Gives its cost in pico-dollars, None where nobody says it. Where
+        it is cancelled, nothing is counted yet.
+        """
         amount, pattern = await self._prices.cost(target, metered), target.deployment.pattern
         usage, counter = metered.usage, self._metrics.counter
         if usage is not None:
@@ -28,7 +34,7 @@ class Accounts:
             counter("askonce_tokens_total", call_type, pattern, "completion").inc(usage.completion)
             payer.admission.spend(usage.prompt + usage.completion)
         if amount is None:
-            counter("askonce_unpriced_answers_total", pattern).inc()
+            self.unpriced(target)
             return None
         counter("askonce_spent_dollars_total", call_type, pattern).inc(dollars(amount))
         self.ledger.spend(payer.caller.accounts, amount)

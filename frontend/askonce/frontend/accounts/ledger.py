@@ -1,7 +1,8 @@
 """What keys and teams have spent: added up here, handed to the sums that all frontends share, and held against budgets.
 
-An amount that could not be handed on is tried again under the same name, so that it is added once, and waits while the
-queue is away. A budget may be overrun by the answers that are under way, and by what every other frontend has spent
+An amount waits while the queue is away. One that was handed on and not confirmed is tried again under the same name, so
+that it is added once, for as long as the queue knows that name; after that the sum tells whether it is in there, or it
+is given up. A budget may be overrun by the answers that are under way, and by what every other frontend has spent
 since it last handed its amounts on, or since this one last looked. A sum that the queue never told counts as nothing.
 """
 
@@ -25,6 +26,7 @@ _IN_USE: Final = 60.0  # seconds that a sum is looked at after a request last ne
 _PATIENCE: Final = 1.0  # seconds that the first request of a key waits for its sum
 _MOST: Final = 100_000  # names: more keys than that spend nothing in the same second
 _AT_ONCE: Final = 32
+_REPEATED: Final = 100.0  # seconds: the queue knows a name for 120, and a try may take some of them
 _LAST: Final = 2.0  # seconds for handing on the rest at shutdown
 _AGAIN: Final = 0.1  # seconds between two tries of that
 _NEVER: Final = -math.inf
@@ -32,10 +34,14 @@ _NEVER: Final = -math.inf
 
 @dataclass(slots=True)
 class _Handed:
-    """An amount on its way, and the name under which it is added once."""
+    """An amount on its way, and the name under which it is added once. `tried` is when it was first handed on, and
+    `before` the sum as it was last told by then; None where nobody told.
+    """
 
     amount: int
     once: str
+    tried: float | None = None
+    before: int | None = None
 
 
 @dataclass(slots=True)
@@ -100,9 +106,10 @@ class Ledger:
         """Hands on what was spent, then looks at the sums that are in use. Gives up until the next time where the queue
         does not answer.
         """
-        for account in [one for one in self._spent if one not in self._handed]:
-            self._handed[account] = _Handed(self._spent.pop(account), secrets.token_hex(16))
-        await self._each(list(self._handed), self._hand_on)
+        if (self._spent or self._handed) and await self._answers():
+            for account in [one for one in self._spent if one not in self._handed]:
+                self._handed[account] = _Handed(self._spent.pop(account), secrets.token_hex(16))
+            await self._each(list(self._handed), self._hand_on)
         now = self._timer()
         for account in [name for name, one in self._known.items() if now - one.used > _IN_USE]:
             del self._known[account]
@@ -146,9 +153,34 @@ class Ledger:
                     raise failure
 
     async def _hand_on(self, account: str) -> None:
-        handed = self._handed[account]
+        handed, now = self._handed[account], self._timer()
+        if handed.tried is None:
+            known = self._known.get(account)
+            handed.tried, handed.before = now, None if known is None or known.looked == _NEVER else known.total
+        elif now - handed.tried > _REPEATED:
+            await self._settle(account, handed)
+            return
         total = await self._tally.add(name_of(account), handed.amount, once=handed.once)
         del self._handed[account]
+        self._learn(account, total)
+
+    async def _answers(self) -> bool:
+        """Whether the queue does: what was never handed to it may wait for ever, and what may have been may not."""
+        try:
+            await self._look(next(iter(self._handed or self._spent)))
+        except BusUnavailable:
+            return False
+        return True
+
+    async def _settle(self, account: str, handed: _Handed) -> None:
+        """Of an amount whose name the queue has forgotten: a sum that has not grown by as much does not hold it."""
+        total = await self._tally.total(name_of(account))
+        del self._handed[account]
+        grown = None if handed.before is None else total - handed.before
+        if grown is not None and grown < handed.amount:
+            self._spent[account] = self._spent.get(account, 0) + handed.amount
+        elif grown != handed.amount:
+            self._log.error("spend_lost", dollars=dollars(handed.amount), why="nobody can tell whether it was added")
         self._learn(account, total)
 
     async def _look(self, account: str) -> None:

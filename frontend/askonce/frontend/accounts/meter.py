@@ -43,6 +43,11 @@ class Meter:
         """Whether it is an answer at all: what failed costs nothing."""
         return self._status == 200
 
+    @property
+    def listening(self) -> bool:
+        """Whether what is still to come can tell more."""
+        return self.answered and not self._lost
+
     def watch(self, recording: Recording, chunk: bytes) -> None:
         """Reads what the recording will not hold: what it does is read at the end, if nobody else has read it."""
         if not self.answered or recording.size + len(chunk) <= recording.limit:

@@ -1,5 +1,6 @@
 """Whose an alias of a key is: a record of its own, which only one can make. Knows no request."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -7,12 +8,14 @@ from typing import Final
 import orjson
 
 from askonce.bus.protocols import Bucket, Record
-from askonce.core.errors import BusConflict, BusUnavailable, RequestError, bad_request
+from askonce.core.errors import BusConflict, BusUnavailable, RequestError, WireError, bad_request
 from askonce.frontend.access.records import KeyRecord, alias_record, key_record
 
 # What a process that died between alias and key has left is anybody's after this. Who claims one writes its key at
 # once, and no wait for NATS is nearly as long.
 _ABANDONED_SECONDS: Final = 60.0
+_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_NOBODYS: Final = ("", 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,20 @@ class Aliases:
         if found is None:
             return None
         token, _ = _owner(found)
-        return token if await self._has(token, alias) else None
+        return token if token and await self._has(token, alias) else None
 
     async def _free(self, alias: str, token: str, found: Record) -> bool:
         owner, since = _owner(found)
         if owner == token:
             return True
-        return self.clock() - since > _ABANDONED_SECONDS and not await self._has(owner, alias)
+        return not owner or (self.clock() - since > _ABANDONED_SECONDS and not await self._has(owner, alias))
 
     async def _has(self, token: str, alias: str) -> bool:
         key = await self.bucket.get(key_record(token))
-        return key is not None and KeyRecord.decode(key.value).key_alias == alias
+        try:
+            return key is not None and KeyRecord.decode(key.value).key_alias == alias
+        except WireError:
+            return False
 
     @staticmethod
     async def _if_unchanged(write: Awaitable[object]) -> None:
@@ -85,8 +91,13 @@ class Aliases:
 
 
 def _owner(found: Record) -> tuple[str, float]:
-    said = orjson.loads(found.value)
-    return said["token"], said["at"]
+    """Nobody's, since long ago, where it cannot be read."""
+    try:
+        said = orjson.loads(found.value)
+        token, since = said["token"], said["at"]
+        return (token, float(since)) if isinstance(token, str) and _HASH.fullmatch(token) else _NOBODYS
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return _NOBODYS
 
 
 def _taken(alias: str) -> RequestError:

@@ -4,7 +4,7 @@ A field that would promise what is not held here is refused by its name, never d
 bucket.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
@@ -13,9 +13,12 @@ import orjson
 
 from askonce.core.control import read_controls
 from askonce.core.errors import RequestError, bad_request
+from askonce.frontend.admin.reading import showable
+from askonce.frontend.admin.unheld import IN_METADATA, why
 
 MOST_METADATA: Final = 16 * 1024  # bytes of JSON
 _LONGEST: Final = 256  # characters of a name
+_MOST_TOLD: Final = 20  # wrong fields
 _MOST: Final = 1000  # members of a list or an object
 _LARGEST: Final = 2**53  # what JSON's and Lua's numbers are exact up to
 _SCOPES: Final = ("global", "team", "key")
@@ -40,23 +43,36 @@ class Said:
 
 
 def read_fields(body: Mapping[str, Any], fields: Mapping[str, Field], others: frozenset[str]) -> Said:
-    """`others` are what the route itself looks at. Raises RequestError (400), naming the field."""
+    """`others` are what the route itself looks at. Raises RequestError (400), naming every field that is wrong."""
     known: dict[str, Any] = {}
     kept: dict[str, Any] = {}
+    wrong: list[RequestError] = []
     for name, value in body.items():
         if name in others:
             continue
         field = fields.get(name) or _KEPT.get(name)
-        if field is not None:
-            (known if name in fields else kept)[name] = field.empty if value is None else _read(name, field, value)
-        elif not _says_nothing(name, value):
-            shown = name[:100]
-            raise bad_request(f"{shown} would promise what this proxy does not hold: leave it out.", shown)
+        try:
+            if field is not None:
+                (known if name in fields else kept)[name] = field.empty if value is None else _read(name, field, value)
+            elif not _says_nothing(name, value):
+                shown = name[:100]
+                wrong.append(bad_request(why(shown, {*fields, *_KEPT, *others}), shown))
+        except RequestError as error:
+            wrong.append(error)
+    if wrong:
+        raise _together(wrong)
     return Said(known, kept)
+
+
+def _together(wrong: Sequence[RequestError]) -> RequestError:
+    told = " ".join(error.message for error in wrong[:_MOST_TOLD])
+    return bad_request(told if len(wrong) <= _MOST_TOLD else f"{told} And so on.", wrong[0].param)
 
 
 def text(body: Mapping[str, Any], name: str) -> str:
     """A field that must be there. Raises RequestError (400)."""
+    if body.get(name) is None:
+        raise bad_request(f"{name} is missing.", name)
     return str(_read(name, _NAME, body.get(name)))
 
 
@@ -117,7 +133,7 @@ def _truth(value: Any) -> bool:
 
 
 def _metadata(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or len(orjson.dumps(value)) > MOST_METADATA:
+    if not isinstance(value, dict) or not showable(value) or len(orjson.dumps(value)) > MOST_METADATA:
         raise ValueError
     scope = value.get("cache_scope")
     if scope is not None and scope not in _SCOPES:
@@ -125,6 +141,11 @@ def _metadata(value: Any) -> dict[str, Any]:
     for name in _WITHIN_METADATA:
         if value.get(name) is not None:
             raise bad_request(f"{name} belongs beside metadata, not into it.", f"metadata.{name}")
+    acted_on = [
+        f"metadata.{name}" for name, said in value.items() if name in IN_METADATA and not _says_nothing(name, said)
+    ]
+    if acted_on:
+        raise bad_request(f"Not supported: {', '.join(acted_on)} (docs/keys.md).", acted_on[0])
     return value
 
 

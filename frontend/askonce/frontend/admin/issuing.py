@@ -18,10 +18,13 @@ from askonce.frontend.access.records import (
     key_record,
     team_record,
 )
+from askonce.frontend.access.terms import TEAM_MODELS
 from askonce.frontend.admin.aliases import Aliases
 from askonce.frontend.admin.fields import Said
+from askonce.frontend.admin.reading import read_all, read_one
 from askonce.frontend.admin.shown import Spent
 from askonce.frontend.admin.writing import change, remove
+from askonce.telemetry.logs import Log
 
 _BYTES: Final = 32  # of chance in a key
 _SHORTEST: Final = 16  # characters of a key that somebody chose, as in LiteLLM
@@ -36,6 +39,7 @@ class Issuing:
     spent: Spent
     master: str | None
     clock: Callable[[], float]
+    log: Log
 
     async def issue(self, said: Said, expires: float | None, chosen: Any) -> tuple[str, KeyRecord]:
         """A new key and its record. Raises RequestError (400) for a key or an alias that is taken, and 404 for a team
@@ -52,6 +56,7 @@ class Issuing:
             more=said.kept,
             **said.known,
         )
+        _check_models(record)
         await self._check_team(record.team_id)
         if record.key_alias is not None:
             await self.aliases.claim(record.key_alias, token)
@@ -67,8 +72,9 @@ class Issuing:
         """Raises RequestError: 404 for a key or a team that is not there, 400 for an alias that is taken."""
         await self._check_team(said.known.get("team_id"))
         alias = said.known.get("key_alias")
+        if not said.known.keys().isdisjoint({"models", "team_id", "key_alias"}):
+            _check_models(replace(await self.look(token), **said.known))
         if alias is not None:
-            await self.look(token)
             await self.aliases.claim(alias, token)
 
         def changed(before: KeyRecord) -> KeyRecord:
@@ -89,9 +95,10 @@ class Issuing:
         """Those that were there, and are no more."""
         gone = []
         for token in tokens:
-            record = await remove(self.bucket, key_record(token), KeyRecord)
-            if record is not None:
+            there, record = await remove(self.bucket, key_record(token), KeyRecord)
+            if there:
                 gone.append(token)
+            if record is not None:
                 await self.aliases.let_go(record.key_alias, token)
         return gone
 
@@ -102,7 +109,7 @@ class Issuing:
         key = self.secret(chosen, "new_key")
         new, alias = hashed(key), said.known.get("key_alias")
         await self._check_team(said.known.get("team_id"))
-        await self.look(token)
+        _check_models(replace(await self.look(token), **said.known))
         if new == token or await self.bucket.get(key_record(new)) is not None:
             raise _taken("new_key")
         if alias is not None:
@@ -160,17 +167,19 @@ class Issuing:
             await self.aliases.claim(alias, new)
 
     async def look(self, token: str) -> KeyRecord:
-        """Raises RequestError (404)."""
+        """Raises RequestError: 404, or 422 for what cannot be read."""
         found = await self.bucket.get(key_record(token)) if _plain(token) else None
         if found is None:
             raise not_found()
-        return KeyRecord.decode(found.value)
+        return read_one(KeyRecord, key_record(token), found.value)
 
     async def everybody(self) -> list[KeyRecord]:
-        return [KeyRecord.decode(one.value) for one in (await self.bucket.all(KEYS)).values()]
+        """Less what cannot be read."""
+        return read_all(KeyRecord, await self.bucket.all(KEYS), self.log)
 
     async def teams(self) -> list[TeamRecord]:
-        return [TeamRecord.decode(one.value) for one in (await self.bucket.all(TEAMS)).values()]
+        """As `everybody`."""
+        return read_all(TeamRecord, await self.bucket.all(TEAMS), self.log)
 
     async def in_team(self, team_id: str) -> list[KeyRecord]:
         return [one for one in await self.everybody() if one.team_id == team_id]
@@ -210,6 +219,11 @@ def token_of(key: str) -> str:
 
 def not_found() -> RequestError:
     return RequestError(404, "Key not found.", "not_found_error", param="key", code="404")
+
+
+def _check_models(key: KeyRecord) -> None:
+    if TEAM_MODELS in key.models and key.team_id is None:
+        raise bad_request(f"{TEAM_MODELS} needs a team_id: a key without a team could ask no model.", "models")
 
 
 def _taken(field: str) -> RequestError:

@@ -13,7 +13,7 @@ from askonce.frontend.access.caller import Caller
 from askonce.frontend.access.records import KeyRecord, key_record
 from askonce.frontend.admin.durations import expiry
 from askonce.frontend.admin.fields import OF_KEYS, Said, read_fields, text, texts
-from askonce.frontend.admin.issuing import Issuing, not_found, token_of
+from askonce.frontend.admin.issuing import Issuing, token_of
 from askonce.frontend.admin.listing import chosen, page, read_wanted
 from askonce.frontend.admin.shown import shown_key
 from askonce.frontend.admin.writing import doing, looking
@@ -51,7 +51,8 @@ class Keys:
             raise RequestError(403, "You are not allowed to access this key's info.", "auth_error", code="403")
         with looking():
             if not token:
-                raise not_found()
+                said = "Give ?key=…: the master key has no record."
+                raise RequestError(404, said, "not_found_error", param="key", code="404")
             record = await self.issuing.look(token)
         spend = await self.issuing.spent.of_key(token)
         return respond.json_response({"key": token, "info": shown_key(record, spend)})

@@ -6,16 +6,22 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from askonce.bus.protocols import Tally
 from askonce.core.errors import BusUnavailable
 from askonce.core.money import dollars
 from askonce.frontend.access.records import KeyRecord, TeamRecord, key_record, team_record
 
+_FIRST: Final = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+
 
 def iso(time: float | None) -> str | None:
-    return None if time is None else datetime.fromtimestamp(time, UTC).isoformat().replace("+00:00", "Z")
+    """A time that calendars do not reach is their first or last second."""
+    if time is None:
+        return None
+    return datetime.fromtimestamp(min(max(time, _FIRST), _LAST), UTC).isoformat().replace("+00:00", "Z")
 
 
 def shown_key(key: KeyRecord, spend: float | None) -> dict[str, Any]:

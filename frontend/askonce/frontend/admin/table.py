@@ -33,6 +33,7 @@ from askonce.frontend.upstream import Upstream
 from askonce.stores.inspection import Inspector
 from askonce.stores.memory import MemoryStore
 from askonce.stores.protocols import Reader
+from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 _ONE_MODEL: Final = "/models/"
@@ -62,6 +63,7 @@ class Admin:
     spent: Tally
     master: str | None
     metrics: Metrics
+    log: Log
     clock: Callable[[], float]
     draining: asyncio.Event
 
@@ -69,7 +71,7 @@ class Admin:
         """By method and path."""
         health = Health(self.cache, self.bus, self.metrics, self.draining)
         guarded = {("GET", "/health"): Providers(self.listed, self.upstream).answer, **self._of_the_cache()}
-        return {
+        rows: dict[tuple[str, str], Answering] = {
             ("GET", "/health/liveliness"): health.liveliness,
             ("GET", "/health/liveness"): health.liveliness,
             ("GET", "/health/readiness"): health.readiness,
@@ -78,6 +80,7 @@ class Admin:
             **{where: self._for_callers(answer) for where, answer in self._of_models().items()},
             **self._of_keys_and_teams(),
         }
+        return {where: self._whole(answer) for where, answer in rows.items()}
 
     def before(self, relay: Aimed) -> Aimed:
         """`/v1/models/{name}`, whatever slashes the name has; all else is the relay's."""
@@ -88,7 +91,7 @@ class Admin:
             if not asked or aim.anthropic or aim.named is not None:
                 return await relay(request, aim)
             name = unquote(aim.path.removeprefix(_ONE_MODEL))
-            return await self._for_callers(partial(models.one, name=name))(request)
+            return await self._whole(self._for_callers(partial(models.one, name=name)))(request)
 
         return answer
 
@@ -112,7 +115,9 @@ class Admin:
         }
 
     def _of_keys_and_teams(self) -> dict[tuple[str, str], Answering]:
-        issuing = Issuing(self.keys, Aliases(self.keys, self.clock), Spent(self.spent), self.master, self.clock)
+        issuing = Issuing(
+            self.keys, Aliases(self.keys, self.clock), Spent(self.spent), self.master, self.clock, self.log
+        )
         keys, teams = Keys(issuing), Teams(issuing)
         guarded: dict[tuple[str, str], Answering] = {
             ("POST", "/key/generate"): keys.generate,
@@ -139,6 +144,20 @@ class Admin:
             ("GET", "/key/info"): self._for_callers(info),
             **{where: self._guarded(self._where_kept(answer)) for where, answer in guarded.items()},
         }
+
+    def _whole(self, answer: Answering) -> Answering:
+        """The outermost guard: a bug costs one answer, and the log says which."""
+
+        async def whole(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                return await answer(request)
+            except ConnectionError:
+                raise  # the client has gone
+            except Exception as bug:
+                self.log.exception("request_failed", error=type(bug).__name__)
+                return respond.broken()
+
+        return whole
 
     def _where_kept(self, answer: Answering) -> Answering:
         async def kept(request: web.BaseRequest) -> web.StreamResponse:

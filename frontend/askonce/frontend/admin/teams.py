@@ -14,6 +14,7 @@ from askonce.frontend.access.records import TeamRecord, team_record
 from askonce.frontend.admin.fields import OF_TEAMS, Said, read_fields, text, texts
 from askonce.frontend.admin.issuing import Issuing
 from askonce.frontend.admin.keys import read_object
+from askonce.frontend.admin.reading import read_one
 from askonce.frontend.admin.shown import shown_key, shown_team
 from askonce.frontend.admin.writing import change, doing, looking, remove
 
@@ -57,9 +58,10 @@ class Teams:
             found = await self.issuing.bucket.get(team_record(team_id))
             if found is None:
                 raise _not_found(team_id)
+            record = read_one(TeamRecord, team_record(team_id), found.value)
             keys = await self.issuing.in_team(team_id)
         spends = await self.issuing.spent.of_keys([one.token for one in keys])
-        team = shown_team(TeamRecord.decode(found.value), await self.issuing.spent.of_team(team_id))
+        team = shown_team(record, await self.issuing.spent.of_team(team_id))
         shown = [{"token": one.token, **shown_key(one, spend)} for one, spend in zip(keys, spends, strict=True)]
         return respond.json_response({"team_id": team_id, "team_info": team, "keys": shown, "team_memberships": []})
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from askonce.bus.protocols import Bucket
-from askonce.core.errors import BusConflict, BusRefused, BusUnavailable, RequestError, bad_request
+from askonce.core.errors import BusConflict, BusRefused, BusUnavailable, RequestError, WireError, bad_request
 from askonce.frontend.access.records import KeyRecord, TeamRecord
+from askonce.frontend.admin.reading import read_one
 
 R = TypeVar("R", KeyRecord, TeamRecord)
 
@@ -50,13 +51,13 @@ async def change(
     """What `make` gives is written in place of what is there, unless that has changed meanwhile: then it is made again.
     Gives what was there, and what is. A record that was deleted meanwhile stays so.
 
-    Raises `unknown` where there is none, and BusUnavailable.
+    Raises `unknown` where there is none, RequestError (422) for what cannot be read, and BusUnavailable.
     """
     for _ in range(_TRIES):
         found = await bucket.get(name)
         if found is None:
             raise unknown
-        before = kind.decode(found.value)
+        before = read_one(kind, name, found.value)
         after = make(before)
         try:
             await bucket.put(name, after.encode(), revision=found.revision)
@@ -66,15 +67,20 @@ async def change(
     raise RequestError(503, "Others keep changing it. Send it again.", _AWAY, headers={"retry-after": "1"})
 
 
-async def remove(bucket: Bucket, name: str, kind: type[R]) -> R | None:
-    """What was there, and is there no more; None where there was nothing. Raises BusUnavailable."""
+async def remove(bucket: Bucket, name: str, kind: type[R]) -> tuple[bool, R | None]:
+    """Whether anything was there, which is there no more, and what it was, where it can be read. Raises
+    BusUnavailable.
+    """
     for _ in range(_TRIES):
         found = await bucket.get(name)
         if found is None:
-            return None
+            return False, None
         try:
             await bucket.delete(name, revision=found.revision)
         except BusConflict:
             continue
-        return kind.decode(found.value)
+        try:
+            return True, kind.decode(found.value)
+        except WireError:
+            return True, None
     raise RequestError(503, "Others keep changing it. Send it again.", _AWAY, headers={"retry-after": "1"})

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from askonce.calls.endpoint import Body
-from askonce.core.errors import UpstreamError
+from askonce.core.errors import UpstreamError, UpstreamTimeout
 from askonce.frontend.ask import Ask
 from askonce.frontend.auth import Credential
 from askonce.frontend.routing.cooldowns import reason, retry_after
@@ -54,7 +54,9 @@ async def _attempt(
 
 
 def _failed(outcome: UpstreamAnswer | UpstreamError, course: Course) -> bool:
-    """Whether it is a failure, which is counted then."""
+    """Whether it is a failure, which is counted then. That the client gave too little time is none."""
+    if isinstance(outcome, UpstreamTimeout) and course.over:
+        return False
     if isinstance(outcome, UpstreamError):
         said, headers = reason(outcome), []
     else:

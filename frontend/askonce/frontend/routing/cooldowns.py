@@ -13,6 +13,7 @@ from askonce.config.policies import RoutingSettings
 from askonce.core.errors import UpstreamError, UpstreamTimeout
 from askonce.core.events import Cooled
 from askonce.frontend.routing.members import Member, Members
+from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 LONGEST: Final = 60.0  # seconds of a provider's Retry-After that are waited for
@@ -79,12 +80,14 @@ class Cooldowns:
         *,
         tell: Callable[[Cooled], None],
         metrics: Metrics,
+        log: Log,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._members = members
         self._tell = tell
         self._metrics = metrics
+        self._log = log
         self._clock = clock
 
     def failed(self, member: Member, why: Reason, after: float | None, others: Sequence[Member]) -> None:
@@ -100,15 +103,21 @@ class Cooldowns:
             return
         wait = after if why is Reason.RATE_LIMITED and after is not None else settings.cooldown
         if now + wait > member.cooled_until:
+            tell = self._log.debug if member.cooled(now) else self._log.warning  # once for each cooldown
+            tell("deployment_cooled", deployment=member.label, reason=why, seconds=round(wait, 1))
             member.cooled_until = now + wait
             self._tell(Cooled(member.id, member.cooled_until))
 
     def heard(self, event: Cooled) -> None:
         """From any frontend. A clock that is ahead must not cool for ever."""
         member = self._members.known(event.deployment)
-        if member is not None:
-            longest = self._clock() + max(LONGEST, self._settings.cooldown)
-            member.cooled_until = max(member.cooled_until, min(event.until, longest))
+        if member is None:
+            return
+        now = self._clock()
+        until = min(event.until, now + max(LONGEST, self._settings.cooldown))
+        if until > member.cooled_until:
+            member.cooled_until = until
+            self._log.debug("deployment_cooled_elsewhere", deployment=member.label, seconds=round(until - now, 1))
 
     def watched(self) -> None:
         """Shows in the metrics who is cooled."""

@@ -1,5 +1,6 @@
 """Who is asked a question, and who after that: the members of a group in the order that the strategy gives, each once,
-then further tries after a wait, as many as somebody wants. Asks nobody itself: see `attempts`.
+and one of those that are left alone; then further tries after a wait, as many as somebody wants. Asks nobody itself:
+see `attempts`.
 """
 
 import asyncio
@@ -18,10 +19,12 @@ from askonce.frontend.routing.cooldowns import Cooldowns, Reason
 from askonce.frontend.routing.members import MINUTE, Members
 from askonce.frontend.routing.strategies import Candidate, Price, Scene, choose, has_room
 from askonce.frontend.upstream import asked_patience, asked_retries
+from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
 _FIRST_WAIT: Final = 0.5  # seconds, doubled with every further try
 _LONGEST_WAIT: Final = 8.0
+_SLACK: Final = 0.01  # seconds by which two clocks may differ about one moment
 
 
 def _as_said(target: Target) -> float | None:
@@ -57,8 +60,9 @@ class Router:
         self.retried: Final = metrics.counter("askonce_upstream_retries_total")
         self._price = price
 
-    def course(self, route: Route, ask: Ask) -> "Course":
-        """A question's, with whoever is asked first. What a provider keeps is asked of one deployment only.
+    def course(self, route: Route, ask: Ask, ends: float | None = None) -> "Course":
+        """A question's, with whoever is asked first. What a provider keeps is asked of one deployment only. `ends` is
+        when its client's time is over, in seconds since the epoch, where some of it went to other models.
 
         Raises RequestError (429) where every member is at its limit.
         """
@@ -67,7 +71,7 @@ class Router:
         chosen = self.choose(candidates, streamed=ask.streamed)
         if chosen is None:
             raise self._nobody(ask.model, candidates)
-        return Course(self, candidates, chosen, ask)
+        return Course(self, candidates, chosen, ask, ends)
 
     def spend(self, target: Target, tokens: int) -> None:
         """What an answer cost counts in the minute in which it ends."""
@@ -103,7 +107,9 @@ class Course:
     the answer is over, however that went.
     """
 
-    def __init__(self, router: Router, candidates: list[Candidate], first: Candidate, ask: Ask) -> None:
+    def __init__(
+        self, router: Router, candidates: list[Candidate], first: Candidate, ask: Ask, ends: float | None = None
+    ) -> None:
         self._router = router
         self._all = candidates
         self._left = candidates
@@ -111,12 +117,16 @@ class Course:
         self._asked_retries = asked_retries(ask)
         started = router.clock()
         own = asked_patience(ask.body)
-        self._own_end = None if own is None else started + own
-        self._deadline = started + (router.patience if own is None else own)
+        self._own_end = min(
+            (one for one in (ends, None if own is None else started + own) if one is not None), default=None
+        )
+        self._deadline = started + router.patience if self._own_end is None else self._own_end
         self._not_before: dict[str, float] = {}  # by member: until when its provider wants to be left alone
         self._further = 0  # tries since every member was asked once
         self._wait = 0.0
         self._busy = False
+        self._given_up = False
+        self._cooled = False  # somebody who was to be left alone was asked
         self.retries = 0
         self._take(first)
 
@@ -128,6 +138,11 @@ class Course:
     def left(self) -> float | None:
         """Seconds that the question gives itself from now on; None where it says nothing of it."""
         return None if self._own_end is None else max(0.001, self._own_end - self._router.clock())
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is over that the question gave itself."""
+        return self._own_end is not None and self._router.clock() >= self._own_end - _SLACK
 
     def took(self, seconds: float) -> None:
         """The first byte of an answer came after so long."""
@@ -146,7 +161,7 @@ class Course:
         """Whether somebody is tried next, and who: `move` goes on to them."""
         self.end()
         now = self._router.clock()
-        if now >= self._deadline:
+        if self._given_up or now >= self._deadline:
             return False
         chosen = self._choose()
         if chosen is None:
@@ -167,14 +182,24 @@ class Course:
         self.retries += 1
         self._router.retried.inc()
 
+    def give_up(self) -> None:
+        """Nobody is tried any more."""
+        self._given_up = True
+
+    @property
+    def asking(self) -> bool:
+        """Whether somebody is asked just now, and has not failed yet."""
+        return self._busy
+
     def end(self) -> None:
         if self._busy:
             self._busy = False
             self._now.member.end()
 
     def _choose(self) -> Candidate | None:
+        """Of those that are to be left alone one is asked; more of them only as further tries."""
         chosen = self._pick(self._left)
-        if chosen is not None and not self._further:
+        if chosen is not None and not self._further and not (self._cooled and self._is_cooled(chosen)):
             return chosen
         if self._further >= self._allowed():
             return None
@@ -197,24 +222,30 @@ class Course:
         longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (self._further - 1))
         return max(self._router.random.uniform(longest / 2, longest), self._router.settings.retry_after)
 
+    def _is_cooled(self, candidate: Candidate) -> bool:
+        return candidate.member.cooled(self._router.clock())
+
     def _take(self, candidate: Candidate) -> None:
         self._now = candidate
+        self._cooled = self._cooled or self._is_cooled(candidate)
         self._left = [one for one in self._left if one is not candidate]
         candidate.member.begin(self._router.clock())
         self._busy = True
 
 
-def open_router(
+def open_router(  # noqa: PLR0913 - what a router is made from
     settings: Settings,
     deployments: Deployments,
     tell: Callable[[Cooled], None],
     metrics: Metrics,
     clock: Callable[[], float],
     price: Price = _as_said,
+    *,
+    log: Log,
 ) -> Router:
     """For what clients may ask for. `tell` reaches all frontends, whose news go to `Router.cooldowns.heard`."""
     members, routing = Members(deployments.targets), settings.routing
-    cooldowns = Cooldowns(routing, members, tell=tell, metrics=metrics, clock=clock)
+    cooldowns = Cooldowns(routing, members, tell=tell, metrics=metrics, log=log, clock=clock)
     cooldowns.watched()
     patience = settings.proxy.upstream_timeout
     return Router(routing, members, cooldowns, patience=patience, metrics=metrics, clock=clock, price=price)

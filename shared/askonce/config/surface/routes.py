@@ -86,9 +86,17 @@ _OPERATORS: Final = Table(
         works(*_get("/model/info", "/v1/model/info")),
         works("GET /metrics", words="always there, under names of its own ([metrics.md](metrics.md))"),
         no("the file says it", *_get("/cache/settings"), *_post("/cache/settings", "/cache/settings/test")),
-        no("not built yet: users", *_post("/user/new"), *_get("/user/info")),
-        no(COSTS, *_get("/spend/logs", "/global/spend"), *_post("/budget/new")),
-        no("the file says it", *_post("/model/new", "/model/delete")),
+        no(
+            "not built yet: users",
+            *("/user/*", "/v2/user/*", "/management/v1/users/*", "/customer/*", "/end_user/*", "/invitation/*"),
+            *("/organization/*", "/v2/organization/*", "/project/*"),
+        ),
+        no(COSTS, "/spend/*", "/global/*", "/budget/*", "/tag/*"),
+        no(
+            "the file says it",
+            *_post("/model/new", "/model/delete", "/model/update", "/model/block", "/model/unblock"),
+            *("PATCH /model/{model_id}/update", "/credentials", "/credentials/*", "/config/*"),
+        ),
         no(
             NOT_BUILT,
             *_get("/health/services", "/health/readiness/details", "/health/backlog", "/test", "/settings"),
@@ -112,6 +120,15 @@ _KEYS: Final = Table(
             *_post("/team/new", "/team/update", "/team/delete", "/team/block", "/team/unblock"),
             *_get("/team/info", "/team/list"),
             words="models, limits and budgets that its keys share; no members",
+        ),
+        no("`POST /key/regenerate` does it: a key does not belong in an address", "POST /key/{key}/regenerate"),
+        no(
+            NOT_BUILT,
+            *_post("/key/bulk_update", "/key/health", "/key/service-account/generate", "/key/{key}/reset_spend"),
+            *_post("/v2/key/info", "/team/bulk_member_add", "/team/permissions_*"),
+            *_get("/key/aliases", "/key/spend/report", "/team/available", "/team/permissions_list", "/v2/team/list"),
+            *("/team/member_*", "/team/model/*", "/team/key/*", "/team/daily/*", "/team/spend/*"),
+            *("/team/{team_id}/callback", "/team/{team_id}/member/*", "/team/{team_id}/disable_logging"),
         ),
     ),
 )

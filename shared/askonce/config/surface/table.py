@@ -1,5 +1,6 @@
 """All that LiteLLM documents, in tables: what is looked up when a file is read, and what docs/litellm.md shows."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -62,3 +63,20 @@ def reasons(prefix: str) -> dict[str, str]:
 def without_effect() -> dict[str, str]:
     """Variables that LiteLLM reads, and why they are not read here."""
     return {name: row.words for name, row in named(VARIABLES) if row.verdict is Verdict.NOT}
+
+
+def _form(name: str) -> str:
+    """A route's row as an expression for a method and a path. A row without a method is for all of them."""
+    method, _, path = name.rpartition(" ")
+    starred = re.escape(path).replace(r"\*", ".*")
+    return f"{method or '[A-Z]+'} " + re.sub(r"\\{\w+\\}", ".+", starred)
+
+
+_UNBUILT: Final = re.compile(
+    "|".join(_form(name) for name, row in named(ROUTES) if row.verdict is Verdict.NOT), re.DOTALL
+)
+
+
+def unbuilt(method: str, path: str) -> bool:
+    """Whether LiteLLM has such a route, and this proxy has none."""
+    return _UNBUILT.fullmatch(f"{method} {path}") is not None

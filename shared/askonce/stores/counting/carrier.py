@@ -16,7 +16,9 @@ _LATE: Final = "no answer in time"
 
 
 class Carrier:
-    """`deadline` is in seconds. After five failures in a row nothing is asked, until a probe is answered in time."""
+    """`deadline` is in seconds. After five failures in a row nothing is asked, until a probe is answered in time;
+    `changed` is called then and then.
+    """
 
     def __init__(  # noqa: PLR0913 - what RedisCounters is given
         self,
@@ -26,6 +28,7 @@ class Carrier:
         terms: Terms,
         deadline: float,
         *,
+        changed: Callable[[], None],
         metrics: Metrics,
         log: Log,
         timer: Callable[[], float],
@@ -33,7 +36,8 @@ class Carrier:
         self._keys, self._prefix, self._me, self._terms, self._deadline = keys, prefix, me, terms, deadline
         self._gauge = metrics.gauge("askonce_limits_shared")
         told = {"store": "redis", "verb": "limits"}
-        self._circuit = Circuit(self._probe, deadline=deadline, changed=self._show, log=log, timer=timer, **told)
+        self._told, self._log = changed, log
+        self._circuit = Circuit(self._probe, deadline=deadline, changed=self._changed, log=log, timer=timer, **told)
         self._show()
 
     @property
@@ -43,6 +47,14 @@ class Carrier:
 
     def _show(self) -> None:
         self._gauge.set(not self._circuit.open)
+
+    def _changed(self) -> None:
+        self._show()
+        if self._circuit.open:
+            self._log.warning("limits_not_shared", why="Redis is away: each frontend counts for itself")
+        else:
+            self._log.info("limits_shared")
+        self._told()
 
     async def ask(self, trip: Trip, started: float) -> list[list[int]]:
         """An answer for each of what is wanted. Raises StoreUnavailable, and tells the breaker."""

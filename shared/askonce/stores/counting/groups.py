@@ -1,12 +1,12 @@
 """Requests that stand under the same claims in one frontend: who waits, and what is lent to them. Knows no Redis."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from askonce.stores.counting.local import SLOT_AGAIN
 from askonce.stores.counting.protocol import Claim, Exceeded, Kind
-from askonce.stores.counting.script import Told
+from askonce.stores.counting.script import Told, Trip
 
 LEASE_SECONDS: Final = 0.1
 
@@ -46,6 +46,14 @@ class Group:
         self.expiry: asyncio.TimerHandle | None = None
         self.used = Lately()
         self.idle = 0  # beats since somebody asked
+
+    def limits_in(self, trip: Trip, held: Mapping[str, int]) -> list[tuple[int, int, int, int]]:
+        """As Wanted has them; `held` is what is under way in this frontend, by claim."""
+        found = []
+        for claim, limits in zip(self.claims, self.limits, strict=True):
+            number = trip.number(claim.name, -1 if claim.parallel is None else held.get(claim.name, 0))
+            found.append((number, *limits))
+        return found
 
     def alive(self) -> list[asyncio.Future[Told | None]]:
         """Takes those who wait and were not cancelled."""

@@ -1,5 +1,6 @@
 """Counts of one process, in dicts. Nothing here waits."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -22,10 +23,11 @@ class _Window:
         self.tokens = 0
 
 
+_NOTHING: Final = _Window(-math.inf)
+
+
 class LocalCounters:
     """`timer` is a clock in seconds that never jumps."""
-
-    shared: Final = False
 
     def __init__(self, timer: Callable[[], float], *, window: float = WINDOW) -> None:
         self._timer = timer
@@ -46,26 +48,30 @@ class LocalCounters:
         for claim in claims:
             if claim.parallel is not None and self.held.get(claim.name, 0) >= claim.parallel:
                 return Exceeded(claim, Kind.PARALLEL, claim.parallel, SLOT_AGAIN)
-            window = self._windows.get(claim.name)
-            if window is None or window.ends <= now:
-                window = None
-            requests, tokens = (0, 0) if window is None else (window.requests, window.tokens)
-            ends = now + self._length if window is None else window.ends
-            if claim.requests is not None and requests >= claim.requests:
-                return Exceeded(claim, Kind.REQUESTS, claim.requests, ends - now)
-            if claim.tokens is not None and tokens >= claim.tokens:
-                return Exceeded(claim, Kind.TOKENS, claim.tokens, ends - now)
+            window = self._windows.get(claim.name, _NOTHING)
+            if window.ends <= now:
+                window = _NOTHING
+            if claim.requests is not None and window.requests >= claim.requests:
+                return Exceeded(claim, Kind.REQUESTS, claim.requests, self._left(window, now))
+            if claim.tokens is not None and window.tokens >= claim.tokens:
+                return Exceeded(claim, Kind.TOKENS, claim.tokens, self._left(window, now))
         for claim in claims:
             if claim.requests is not None or claim.tokens is not None:
                 self._window(claim.name, now).requests += 1
-        self.hold(claims)
+            if claim.parallel is not None:
+                self.held[claim.name] = self.held.get(claim.name, 0) + 1
         return None
 
+    def _left(self, window: _Window, now: float) -> float:
+        return self._length if window is _NOTHING else window.ends - now
+
     def spend(self, claims: Sequence[Claim], tokens: int) -> None:
-        now = self._timer()
         for claim in claims:
             if claim.tokens is not None:
-                self._window(claim.name, now).tokens += tokens
+                self.add_tokens(claim.name, tokens)
+
+    def add_tokens(self, name: str, tokens: int) -> None:
+        self._window(name, self._timer()).tokens += tokens
 
     def _window(self, name: str, now: float) -> _Window:
         window = self._windows.get(name)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from askonce.config.settings import Settings
+from askonce.config.settings import RedisSettings, Settings
 from askonce.core.errors import StoreUnavailable
 from askonce.stores.counting.local import LocalCounters
 from askonce.stores.counting.protocol import Counters
@@ -19,7 +19,7 @@ _WARM_WITHIN: Final = 2.0
 
 async def open_counters(settings: Settings, *, metrics: Metrics, log: Log, timer: Callable[[], float]) -> Counters:
     """Raises ConfigError. A Redis that is away is only told."""
-    limited = settings.master_key is not None or settings.access.max_parallel_requests is not None
+    limited = _limited(settings)
     redis = settings.access.redis
     if redis is None:
         metrics.gauge("askonce_limits_shared").set(0)
@@ -39,3 +39,24 @@ async def open_counters(settings: Settings, *, metrics: Metrics, log: Log, timer
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("limits_not_shared", why=str(error) or "no answer in time")
     return RedisCounters(keys, prefix, deadline=deadline, metrics=metrics, log=log, timer=timer)
+
+
+def own_redis(settings: Settings) -> RedisSettings | None:
+    """What counts for all frontends, where something is limited and it is not the cache's own."""
+    redis = settings.access.redis
+    return redis if _limited(settings) and redis != settings.cache.redis else None
+
+
+async def ping(redis: RedisSettings) -> None:
+    """Raises StoreUnavailable, or ConfigError for arguments that redis-py refuses."""
+    from askonce.stores.redis.exact import open_keys  # noqa: PLC0415 - as above
+
+    keys = open_keys(redis, _CONNECTION, "")
+    try:
+        await keys.ping(whole=False)
+    finally:
+        await keys.close()
+
+
+def _limited(settings: Settings) -> bool:
+    return settings.master_key is not None or settings.access.max_parallel_requests is not None

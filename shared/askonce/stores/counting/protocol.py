@@ -44,10 +44,7 @@ class Exceeded:
 
 
 class Counters(Protocol):
-    """Counts for one proxy, or for one process of it: `shared` tells."""
-
-    @property
-    def shared(self) -> bool: ...
+    """Counts for one proxy, or for one process of it."""
 
     async def take(self, claims: Sequence[Claim]) -> Exceeded | None:
         """Counts one request under all claims, or under none where a limit of one of them is reached. Tokens are only

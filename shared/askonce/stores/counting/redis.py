@@ -2,7 +2,7 @@
 
 Far from a limit a frontend is lent some requests beforehand, for a tenth of a second: what is lent counts as used until
 it is given back, so that no limit is ever passed, and nobody is refused while somebody may still give something back.
-While Redis is away each process counts for itself.
+While Redis is away each process counts for itself, and says what is under way there once Redis is back.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from askonce.stores.counting.groups import GRANTED, LEASE_SECONDS, Group, exceed
 from askonce.stores.counting.local import WINDOW, LocalCounters
 from askonce.stores.counting.protocol import Claim, Exceeded
 from askonce.stores.counting.script import Terms, Told, Trip, Wanted
+from askonce.stores.counting.unsaid import Said, Unsaid
 from askonce.stores.redis.keys import Keys
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
@@ -53,17 +54,14 @@ class RedisCounters:
         self._numbers = count(1)
         self._groups: dict[tuple[Claim, ...], Group] = {}
         self._asking: dict[Group, None] = {}
-        self._spent: dict[str, int] = {}
-        self._dirty: dict[str, None] = {}  # claims whose requests under way are fewer than was said
+        self._unsaid = Unsaid()
         self._settled: list[Group] = []  # whose leases have ended
         self._trip: asyncio.Task[None] | None = None
         self._called = self._closed = False
         self._beat: asyncio.TimerHandle | None = None
-        self._carrier = Carrier(keys, prefix, self._me, terms, deadline, metrics=metrics, log=log, timer=timer)
-
-    @property
-    def shared(self) -> bool:
-        return not self._alone()
+        self._carrier = Carrier(
+            keys, prefix, self._me, terms, deadline, changed=self._changed, metrics=metrics, log=log, timer=timer
+        )
 
     def _alone(self) -> bool:
         return self._closed or self._carrier.open
@@ -78,7 +76,7 @@ class RedisCounters:
 
     async def _ask(self, claims: tuple[Claim, ...], group: Group | None) -> Exceeded | None:
         if self._alone():
-            return self._local.take_now(claims)
+            return self._take_here(claims)
         if group is None:
             group = self._groups[claims] = Group(f"{self._me}:{next(self._numbers)}", claims)
             self._keep_beating()
@@ -88,14 +86,21 @@ class RedisCounters:
         while True:
             told = await self._told(group)
             if told is None:  # Redis is away
-                return self._local.take_now(claims)
+                return self._take_here(claims)
             if told.kind is None:
                 return None
             if not told.wait:
                 return exceeded(group.claims[told.claim], told)
             await asyncio.sleep(told.wait)
             if self._alone():
-                return self._local.take_now(claims)
+                return self._take_here(claims)
+
+    def _take_here(self, claims: Sequence[Claim]) -> Exceeded | None:
+        """Others hear of what is under way here as soon as Redis answers."""
+        met = self._local.take_now(claims)
+        if met is None and self._unsaid.hold(claims):
+            self._call()
+        return met
 
     async def _told(self, group: Group) -> Told | None:
         """What came of this request; `kind` is None where it was let in."""
@@ -113,22 +118,15 @@ class RedisCounters:
     def spend(self, claims: Sequence[Claim], tokens: int) -> None:
         if self._alone():
             self._local.spend(claims, tokens)
-            return
-        for claim in claims:
-            if claim.tokens is not None:
-                self._spent[claim.name] = self._spent.get(claim.name, 0) + tokens
-        if self._spent:
+        elif self._unsaid.spend(claims, tokens):
             group = self._groups.get(tuple(claims))
             if group is not None and group.leased:  # the next request asks, and finds them counted
                 self._settle(group)
             self._call()
 
     def release(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            if claim.parallel is not None:
-                self._local.release((claim,))
-                self._dirty[claim.name] = None
-        if self._dirty:
+        if self._unsaid.hold(claims):
+            self._local.release(claims)
             self._call()
 
     def _call(self) -> None:
@@ -153,23 +151,24 @@ class RedisCounters:
         self._trip = None
         if not trip.cancelled() and (error := trip.exception()) is not None:
             raise error
-        if not self._carrier.open and (self._asking or self._spent or self._dirty or self._settled):
+        if not self._carrier.open and (self._asking or self._unsaid or self._settled):
             self._call()
 
     async def _travel(self, groups: Sequence[Group]) -> None:
         """One round trip. Where it fails, all that wait are counted here: none waits for a second deadline."""
         started = self._timer()
-        trip = self._packed(groups)
+        trip = Trip(self._me)
+        said = self._pack(trip, groups)
         waiting = [(group, group.alive()) for group in groups]
-        for (group, askers), limits in zip(waiting, self._limits(trip, groups), strict=True):
+        for group, askers in waiting:
             wish = 0 if group.parallel else group.used.number
-            trip.wanted.append(Wanted(group.id, limits, len(askers), wish))
+            trip.wanted.append(Wanted(group.id, group.limits_in(trip, self._local.held), len(askers), wish))
         try:
             answers = await self._carrier.ask(trip, started)
         except StoreUnavailable:
             for group, askers in waiting:
                 group.waiting[:0] = askers
-            self._give_up([*groups, *self._asking])
+            self._failed(said, groups)
             return
         except BaseException:
             for group, askers in waiting:
@@ -179,9 +178,18 @@ class RedisCounters:
         for (group, askers), answer in zip(waiting, answers, strict=True):
             self._hand_out(group, askers, Told.read(answer), started)
 
-    def _packed(self, groups: Sequence[Group]) -> Trip:
+    def _failed(self, said: Said, groups: Sequence[Group]) -> None:
+        """Whether the server has heard of it is unknown, and how many it has let in."""
+        self._unsaid.again(said)
+        for group in groups:
+            self._unsaid.hold(group.claims)
+        if self._carrier.open:
+            for name, tokens in self._unsaid.take_spent().items():
+                self._local.add_tokens(name, tokens)
+        self._give_up([*groups, *self._asking])
+
+    def _pack(self, trip: Trip, groups: Sequence[Group]) -> Said:
         """What there is to say beside what these groups want."""
-        trip = Trip(self._me)
         for group in groups:
             self._settle(group)
         now = self._timer()
@@ -189,22 +197,8 @@ class RedisCounters:
             trip.give_back(group.id, group.windows, group.left)
             group.used.add(group.leased - group.left, now)
             group.left, group.leased = 0, 0
-        for name, tokens in self._spent.items():
-            trip.spent.append((trip.number(name), tokens))
-        for name in self._dirty:
-            trip.number(name, self._local.held.get(name, 0))
-        self._settled, self._spent, self._dirty = [], {}, {}
-        return trip
-
-    def _limits(self, trip: Trip, groups: Sequence[Group]) -> list[list[tuple[int, int, int, int]]]:
-        found = []
-        for group in groups:
-            limits = []
-            for claim, (requests, tokens, parallel) in zip(group.claims, group.limits, strict=True):
-                held = -1 if claim.parallel is None else self._local.held.get(claim.name, 0)
-                limits.append((trip.number(claim.name, held), requests, tokens, parallel))
-            found.append(limits)
-        return found
+        self._settled = []
+        return self._unsaid.pack(trip, self._local.held)
 
     def _hand_out(
         self, group: Group, askers: Sequence[asyncio.Future[Told | None]], told: Told, started: float
@@ -214,7 +208,7 @@ class RedisCounters:
             if number >= told.granted:
                 tell(asker, told)
             elif asker.done():  # cancelled meanwhile
-                self._dirty.update((claim.name, None) for claim in group.claims if claim.parallel is not None)
+                self._unsaid.hold(group.claims)
             else:
                 self._local.hold(group.claims)
                 asker.set_result(GRANTED)
@@ -265,11 +259,19 @@ class RedisCounters:
             group.idle += 1
             if group.idle > 2 and not (group.waiting or group.leased):
                 del self._groups[claims]
-        self._dirty.update(dict.fromkeys(self._local.held))
-        if self._dirty:
+        self._say_held()
+
+    def _say_held(self) -> None:
+        self._unsaid.places(self._local.held)
+        if self._unsaid:
             self._call()
         if self._groups or self._local.held:
             self._keep_beating()
+
+    def _changed(self) -> None:
+        """Redis is away, or back."""
+        if not self._alone():
+            self._say_held()
 
     async def close(self) -> None:
         """Gives back what is lent and what is under way, if Redis takes it."""
@@ -283,9 +285,10 @@ class RedisCounters:
         self._give_up(list(self._asking))
         for group in self._groups.values():
             self._settle(group)
-        self._dirty.update(dict.fromkeys(self._local.held))
+        self._unsaid.places(self._local.held)
         self._local.held.clear()
-        if not self._carrier.open and (self._spent or self._dirty or self._settled):
-            with suppress(StoreUnavailable):
-                await self._carrier.ask(self._packed([]), self._timer())
+        with suppress(StoreUnavailable):
+            while not self._carrier.open and (self._unsaid or self._settled):
+                self._pack(trip := Trip(self._me), [])
+                await self._carrier.ask(trip, self._timer())
         await self._carrier.close()
