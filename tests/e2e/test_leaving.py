@@ -34,7 +34,7 @@ class Held:
 
     def __init__(self) -> None:
         self.goes_on = asyncio.Event()
-        self.events: list[Any] = [CHUNK, {**LAST, "usage": USAGE}]
+        self.events: list[Any] = [CHUNK, CHUNK, {**LAST, "usage": USAGE}]
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         if not orjson.loads(await request.read()).get("stream"):

@@ -73,7 +73,7 @@ async def test_a_frontend_that_is_killed_costs_no_more_than_its_own_connections(
         return sum(connections(pid, port) for pid in pair.frontends()) == len(questions)
 
     async def cut_off() -> bool:
-        return sum(task.done() for task in burst) >= owned
+        return any(task.done() for task in burst)
 
     try:
         assert await eventually(all_there)
@@ -88,7 +88,7 @@ async def test_a_frontend_that_is_killed_costs_no_more_than_its_own_connections(
         pair.provider.goes_on.set()
     answers = await asyncio.gather(*burst, return_exceptions=True)
     served = [(route, one) for (route, _, _), one in zip(questions, answers, strict=True) if isinstance(one, Answer)]
-    assert len(served) == len(questions) - owned
+    assert len(questions) - owned <= len(served) < len(questions)
     assert all(answer.status == 200 and words(route, answer) for route, answer in served)
     assert all(isinstance(one, Answer | aiohttp.ClientError) for one in answers)
     assert await all_there()
