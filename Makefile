@@ -3,15 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := frontend writer shared tests benchmarks
+SOURCES := frontend writer shared tests benchmarks compose docs/generate grafana/source
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-clients clients compare-litellm check fix lock lock-clients bench bench-semantic clean
+.PHONY: help setup up demo test test-compose test-clients clients compare-litellm check fix lock lock-clients bench bench-semantic dist clean docs dashboards pictures
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: $(VENV)/.dev  ## everything that development and tests need, in .venv
+setup: $(VENV)/.dev $(VENV)/.debs $(VENV)/.schema  ## everything that development and tests need, in .venv
 
 # What it takes to run: the locked packages, and this project in place.
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -35,14 +35,33 @@ $(VENV)/.servers: requirements-servers.lock $(VENV)/.run
 		-r requirements-servers.lock
 	@touch $@
 
+# Prometheus and HAProxy as Debian packs them, unpacked and not installed. Where that cannot be it is no error here.
+$(VENV)/.debs: tests/debs.sh | $(VENV)/.run
+	@sh tests/debs.sh $(VENV)/debs
+	@if test -e $(VENV)/debs/.whole; then touch $@; fi
+
+# Grafana's own types of a dashboard. Without npm there are none, and the test says so.
+$(VENV)/.schema: tests/grafana/schema/package-lock.json | $(VENV)/.run
+	@rm -rf $(VENV)/schema
+	@mkdir -p $(VENV)/schema
+	@cp $(<D)/package.json $< $(VENV)/schema
+	@if command -v npm >/dev/null; then npm ci --prefix $(VENV)/schema --ignore-scripts --no-audit --no-fund --loglevel error && touch $@; fi
+
 up: $(VENV)/.run  ## the whole proxy on http://127.0.0.1:4000/v1 (make up ARGS="--config config.yaml")
 	@exec $(BIN)/askonce up $(ARGS)
 
 demo: $(VENV)/.run  ## a miss, a hit and a streamed hit before a toy provider, without an API key
 	@exec $(BIN)/askonce demo
 
-test: $(VENV)/.dev  ## all tests, on real servers (make test ARGS="tests/stores -x")
+test: $(VENV)/.dev $(VENV)/.debs $(VENV)/.schema  ## all tests, on real servers (make test ARGS="tests/stores -x")
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
+
+# The stack of compose.yaml itself, in containers; wants root, and Debian's apt-get the first time. No part of `make test`.
+COMPOSE_RUNS := tests/compose/run_stack.py tests/compose/run_profiles.py tests/compose/run_panels.py
+
+test-compose: $(VENV)/.dev $(VENV)/.debs  ## the compose stack under podman, as root (make test-compose ARGS="-k killing")
+	@sh tests/compose/setup.sh $(VENV)
+	$(BIN)/python -m pytest -p no:xdist $(COMPOSE_RUNS) -rs -s $(ARGS)
 
 # Clients that others wrote, each in an environment of its own: see docs/clients.md.
 CLIENTS := tests/clients
@@ -84,6 +103,9 @@ fix: $(VENV)/.dev  ## what the tools can mend by themselves
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+docs: $(VENV)/.dev  ## the generated parts of the pages, anew from the code
+	$(BIN)/python -m docs.generate
+
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
@@ -101,6 +123,24 @@ lock-clients: $(VENV)/.dev  ## the lock files of tests/clients, anew
 		npm install --prefix $(CLIENTS)/$$client --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund || exit; \
 	done
 
+dashboards: $(VENV)/.dev  ## grafana/dashboards, anew from grafana/source
+	$(BIN)/python -m grafana.source
+
+# What draws them, with its packages; the browser is Debian's chromium, or the one that CHROMIUM names.
+$(VENV)/.pictures: grafana/pictures/package-lock.json | $(VENV)/.run
+	@echo "installing what draws the pictures …"
+	@rm -rf $(VENV)/pictures
+	@mkdir -p $(VENV)/pictures
+	@cp $(<D)/package.json $< $(VENV)/pictures
+	@npm ci --prefix $(VENV)/pictures --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+pictures: $(VENV)/.dev $(VENV)/.pictures  ## docs/img, from the compose stack under six minutes of load
+	@rm -rf $(VENV)/pictures/src
+	@cp -r grafana/pictures/src grafana/pictures/package.json grafana/pictures/tsconfig.json $(VENV)/pictures
+	@npm run --silent --prefix $(VENV)/pictures build
+	$(BIN)/python -m tests.compose.show --minutes 6 -- node $(VENV)/pictures/built/draw.mjs --out docs/img
+
 bench: $(VENV)/.run  ## hits and misses beside LiteLLM and nginx; see docs/benchmarks.md
 	@sh benchmarks/setup.sh
 	$(BIN)/python -m benchmarks.bench $(ARGS)
@@ -113,5 +153,11 @@ bench-semantic: $(VENV)/.dev  ## matching by meaning: how well, how fast, and mi
 	$(BIN)/python -m benchmarks.semantic_hits --model local/$(CURDIR)/.bench/potion-base-8M
 	$(BIN)/python -m benchmarks.sick_store
 
-clean:  ## what setup made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+# The same commit gives the same bytes; without git, the time is one that zip files can hold.
+dist: $(VENV)/.run  ## wheel and source archive, in dist/
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600)} \
+		$(BIN)/python -m hatchling build --directory dist
+
+clean:  ## what setup and dist made
+	rm -rf dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -45,6 +45,14 @@ def valkey_binary() -> str | None:
     return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
+def debian_binary(name: str) -> str | None:
+    """`promtool`, `prometheus` or `haproxy` as `make setup` unpacked it beside this interpreter, else whatever PATH
+    has. It finds its own libraries. What a test runs it takes through `need("promtool", debian_binary("promtool"))`.
+    """
+    beside = Path(sys.prefix) / "debs" / "bin" / name
+    return str(beside) if beside.exists() else shutil.which(name)
+
+
 class Child:
     """One server on one port, which it keeps when it is started again."""
 

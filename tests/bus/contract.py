@@ -86,6 +86,22 @@ class BusContract(FlushContract):
         await drained(consumer)
         assert await consumer.answered(256, 0.6) == []
 
+    async def test_the_depth_is_of_all_that_waits_and_of_the_dead(self, world: World) -> None:
+        publisher, consumer = await world.publisher(), await world.consumer()
+        assert await consumer.depth() == (0, 0, world.capacity, 0)
+        for number in range(3):
+            await publisher.publish(answer(number, b"x" * 1000))
+        depth = await consumer.depth()
+        assert (depth.messages, depth.limit, depth.dead) == (3, world.capacity, 0)
+        assert 3000 < depth.size < 6000
+        first, second, _ = await gather(consumer.answered, 3)
+        await first.reject("poison")
+        await second.ack()
+        await pends(consumer, 1)
+        depth = await consumer.depth()
+        assert (depth.messages, depth.dead) == (1, 1)
+        assert 1000 < depth.size < 2000
+
     async def test_the_same_event_twice_is_queued_once(self, world: World) -> None:
         publisher, consumer = await world.publisher(), await world.consumer()
         event = answer(1)

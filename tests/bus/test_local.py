@@ -40,7 +40,7 @@ async def test_a_disconnected_bus_refuses_and_a_reconnection_is_a_gap(world):
     world.bus.disconnect()
     publisher.tell(answer(1))
     refusals = (publisher.publish(answer(1)), publisher.ping(), publisher.flush("", NOW, within=1))
-    for refused in (*refusals, consumer.answered(1, 0), consumer.pending()):
+    for refused in (*refusals, consumer.answered(1, 0), consumer.pending(), consumer.depth()):
         with pytest.raises(BusUnavailable):
             await refused
     assert not publisher.connected

@@ -30,7 +30,7 @@ async def test_streams_are_created_by_five_at_once(server):
     clients = [await nats.connect(server.url) for _ in range(5)]
     settings = ProxySettings(queue_bytes=1 << 20)
     await asyncio.gather(*(ensure_streams(client.jetstream(), settings, update=False) for client in clients))
-    await asyncio.gather(*(ensure_keys(client.jetstream()) for client in clients))
+    await asyncio.gather(*(ensure_keys(client.jetstream(), settings) for client in clients))
     assert {stream.config.name for stream in await clients[0].jetstream().streams_info()} == {
         names.STREAM,
         names.DEAD_STREAM,

@@ -166,7 +166,7 @@ async def test_a_stream_made_anew_with_more_than_was_seen_is_a_gap(world):
     for stream in (names.KEY_STREAM, names.TOMBSTONE_STREAM):
         await js.delete_stream(stream)
     await streams.ensure_streams(js, world.settings, update=False)
-    await streams.ensure_keys(js)
+    await streams.ensure_keys(js, world.settings)
     for number in range(5):
         await js.publish(names.record(f"key.{number}"), b"new")
         await js.publish(names.tombstone(key(number)), wire.encode(Deleted((key(number),), NOW)))

@@ -24,28 +24,9 @@ from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from tests.bus.kit import NOW, Ears, answer, drained, gather, key, until
 from tests.bus.records import Watcher
-from tests.servers import NatsServer
+from tests.bus.up_server import SETTINGS, WORDS, UpServer
 
 LOG = Log("test")
-SETTINGS = ProxySettings(queue_bytes=1 << 20)
-WORDS = {role: f"{role}-0123456789abcdef" for role in ("frontend", "writer", "admin")}
-
-
-class UpServer(NatsServer):
-    def __init__(self, folder, port=None):
-        super().__init__(folder, port)
-        text = server_config(
-            settings=SETTINGS,
-            store_dir=folder / "js",
-            port=self.port,
-            frontend_password=WORDS["frontend"],
-            writer_password=WORDS["writer"],
-            admin_password=WORDS["admin"],
-        )
-        (folder / "nats.conf").write_text(text)
-
-    def as_role(self, role: str) -> str:
-        return f"nats://{role}:{WORDS[role]}@127.0.0.1:{self.port}"
 
 
 @pytest.fixture
@@ -108,6 +89,7 @@ async def test_both_roles_can_do_their_work_whoever_comes_first(server, first):
     assert Flushed("team", NOW) in ears.events
     await (await gather(consumer.deleted, 1))[0].ack()
     await drained(consumer)
+    assert (await consumer.depth()).dead == 1
     late = await frontend(server)
     await late.listen(ears.hear, ears.miss)
     assert {type(one) for one in ears.events} == {Answered, Deleted, Flushed}

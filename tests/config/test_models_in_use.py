@@ -2,7 +2,7 @@
 
 import pytest
 
-from askonce.config.settings import Alias
+from askonce.config.policies import Alias
 from askonce.config.surface.rows import listed
 
 CONFIG = """

@@ -8,7 +8,7 @@ from askonce.config.describe import describe
 from askonce.config.names import Names
 from askonce.config.notes import ConfigErrors
 from askonce.config.patterns import by_meaning, filled, stars
-from askonce.config.settings import Alias
+from askonce.config.policies import Alias
 from askonce.core.errors import ConfigError
 from tests.frontend.kit import deployment
 

@@ -1,8 +1,6 @@
 """The pages for users say what the code does: its tables and enums are read, and the pages held against them."""
 
 import re
-import textwrap
-from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,20 +15,9 @@ from askonce.core.control import NOTHING, read_controls
 from askonce.core.errors import RequestError
 from askonce.core.policy import SkipReason, Why
 from askonce.frontend.admin.table import Admin
-from askonce.frontend.embedders.gathering import Outcome as Embedding
-from askonce.frontend.falling import Outcome as Fallback
 from askonce.frontend.meaning import SOURCE as MEANING
-from askonce.frontend.meaning import Sought
-from askonce.frontend.observe import PASSED_THROUGH, Result
-from askonce.frontend.outbox import Dropped
-from askonce.frontend.routing.cooldowns import Reason as Failure
-from askonce.semantic.doubts import Doubt
-from askonce.stores.counting.protocol import Kind as Limited
-from askonce.stores.guards import Outcome
-from askonce.stores.memory import SOURCE, Left
+from askonce.stores.memory import SOURCE
 from askonce.stores.registry import STORES
-from askonce.telemetry.metrics import METRICS, Metric
-from askonce.writer.settle import Refusal, RejectReason, RetryReason
 from tests.docs.reading import SPAN, page, part, rows, words
 from tests.e2e.solo import solo
 from tests.e2e.stack import config
@@ -93,55 +80,6 @@ def test_every_control_is_one_that_is_read() -> None:
     assert len(directives) == 10
     for directive in directives:
         assert read_controls(None, directive.replace("N", "5")) != NOTHING
-
-
-# -- metrics.md ------------------------------------------------------------------------------------------------------
-
-WORDS: dict[str, Iterable[str]] = {
-    "`result`": Result,
-    "`source`": [SOURCE, MEANING, *(row.name for row in STORES.values() if row.shared), "missing"],
-    "`store`": [row.name for row in STORES.values() if row.shared],
-    "`call_type`": [*(endpoint.name for endpoint in ENDPOINTS), PASSED_THROUGH],
-    "`status`": ["2xx", "3xx", "4xx", "5xx", "error"],
-    "`kind` of tokens": ["prompt", "completion"],
-    "`kind` of `askonce_limited_total`": Limited,
-    "`outcome` of reads": Outcome,
-    "`outcome` of searches by meaning": Sought,
-    "`outcome` of embeddings": Embedding,
-    "`outcome` of fallbacks": Fallback,
-    "`outcome` of writes": ["ok", "unavailable", "refused", "failed"],
-    "`reason` of `askonce_skipped_total`": [*SkipReason, *(why for why in Why if why not in {Why.NO_CACHE, Why.ROUTE})],
-    "`reason` of `askonce_semantic_refused_total`": Doubt,
-    "`reason` of `askonce_memory_evictions_total`": Left,
-    "`reason` of `askonce_outbox_dropped_total`": Dropped,
-    "`reason` of `askonce_deployment_failures_total`": Failure,
-    "`reason` of `askonce_writer_refused_total`": Refusal,
-    "`reason` of `askonce_writer_retries_total`": RetryReason,
-    "`reason` of `askonce_writer_dead_letters_total`": RejectReason,
-}
-
-
-def wrapped(lines: Iterable[str]) -> str:
-    return "\n".join(
-        textwrap.fill(line, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-        for line in lines
-    )
-
-
-def described(metric: Metric) -> str:
-    labels = "".join(f", `{label}`" for label in metric.labels)
-    largest = " Of several processes, the largest." if metric.gauge == "livemax" else ""
-    return f"- `{metric.name}` ({metric.kind}{labels}): {metric.help}{largest}"
-
-
-def test_the_metrics_are_those_of_the_table() -> None:
-    text = page("metrics.md")
-    for heading, expected in (
-        ("## All metrics", wrapped(map(described, METRICS))),
-        ("## Words in labels", wrapped(f"- {label}: {', '.join(f'`{w}`' for w in v)}" for label, v in WORDS.items())),
-    ):
-        mend = f"docs/metrics.md: under '{heading}' put\n\n{expected}\n"
-        assert part(text, heading).strip() == expected, mend
 
 
 # -- stores.md --------------------------------------------------------------------------------------------------------

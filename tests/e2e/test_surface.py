@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import fields
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from askonce.calls.table import ENDPOINTS
 from askonce.config.patterns import stars
@@ -18,7 +20,8 @@ from askonce.frontend.admin.table import Admin
 from askonce.frontend.reply import Reply, hit_headers
 from tests.e2e import upstreams
 from tests.e2e.asking import Answer, Client
-from tests.e2e.upstreams import EVERYTHING, Scene
+from tests.e2e.stack import eventually
+from tests.e2e.upstreams import EVERYTHING, SAID, Scene, entry, provider
 from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -109,9 +112,40 @@ async def test_other_headers_are_not_heard_and_not_passed_on(scene: Scene) -> No
 # -- headers of answers ----------------------------------------------------------------------------------------------
 
 
+ON_HITS = {"x-litellm-cache-key", "x-litellm-response-cost"}
+ON_A_LIMIT = {"retry-after", "rate_limit_type", "reset_at"}
+SPEND = "x-litellm-key-spend"
+TOLD = {
+    "x-litellm-model-group": "m",
+    "x-litellm-attempted-fallbacks": "0",
+    "x-litellm-attempted-retries": "1",
+    "x-litellm-response-cost": "0.003",
+    "x-litellm-key-max-budget": "2.5",
+    "x-litellm-key-rpm-limit": "1000",
+    "x-litellm-key-tpm-limit": "2000",
+}
+"""On an answer of a provider that failed at first, to a key with limits."""
+
+
+def litellms(headers: Iterable[str]) -> set[str]:
+    return {name.lower() for name in headers if name.lower().startswith("x-litellm-")}
+
+
+async def made(client: Client, **limits: Any) -> str:
+    """A virtual key."""
+    key = await client.send("POST", "/key/generate", json=limits, headers={"Authorization": f"Bearer {MASTER}"})
+    return str(key.json["key"])
+
+
 async def answers(scene: Scene) -> tuple[Answer, Answer]:
-    """A miss and a hit."""
-    miss, hit = [await scene.client.chat("headers of answers") for _ in range(2)]
+    """A miss and a hit, before a provider whose answers have no headers of its own: those are passed on."""
+
+    async def says(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(SAID)
+
+    async with provider(says) as (_, base), scene.proxy(entry("m", "openai/m", base)) as client:
+        miss, hit = [await client.chat("headers of answers", model="m") for _ in range(2)]
+    assert (miss.hit, hit.hit) == (False, True)
     return miss, hit
 
 
@@ -130,9 +164,49 @@ async def test_the_headers_that_are_not_built_are_on_none(scene: Scene) -> None:
 
 async def test_the_likeness_is_on_hits_where_questions_are_compared() -> None:
     told = hit_headers(Reply(b"{}", "application/json", "0" * 64, 0, None, "memory", 0.9))
-    ours = {name for name in told if name.startswith("x-litellm-")}
-    assert ours == {"x-litellm-cache-key", "x-litellm-semantic-similarity", "x-litellm-response-cost"}
-    assert ours <= set(names(BUILT, ANSWERED))
+    assert litellms(told) == ON_HITS | {"x-litellm-semantic-similarity"}
+
+
+async def test_every_header_that_is_built_is_on_some_answer() -> None:
+    assert sorted(names(BUILT, ANSWERED)) == sorted(
+        ON_HITS | {"x-litellm-semantic-similarity"} | TOLD.keys() | {SPEND} | ON_A_LIMIT
+    )
+
+
+async def test_an_answer_from_the_provider_tells_how_it_came_about_and_what_the_key_may(scene: Scene) -> None:
+    failing = iter([500])
+
+    async def fails_once(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(SAID, status=next(failing, 200))
+
+    priced = "api_key: k, input_cost_per_token: 0.001, output_cost_per_token: 0.002"
+    retried = "router_settings: {num_retries: 1}\n"
+    async with (
+        provider(fails_once) as (_, base),
+        scene.proxy(entry("m", "openai/m", base, priced), retried, ASKONCE_MASTER_KEY=MASTER) as client,
+    ):
+
+        async def asks(key: str, text: str) -> Answer:
+            return await client.chat(text, model="m", header_authorization=f"Bearer {key}")
+
+        key = await made(client, max_budget=2.5, rpm_limit=1000, tpm_limit=2000)
+        first, hit = [await asks(key, "told") for _ in range(2)]
+        assert {name: first.headers[name] for name in litellms(first.headers) - {SPEND}} == TOLD
+        assert litellms(hit.headers) == ON_HITS
+
+        async def tells_spend() -> bool:
+            answer = await asks(key, f"told {time.monotonic_ns()}")
+            told = {**TOLD, "x-litellm-attempted-retries": "0"}
+            assert {name: answer.headers[name] for name in litellms(answer.headers) - {SPEND}} == told
+            return SPEND in answer.headers
+
+        assert await eventually(tells_spend)
+        few = await made(client, rpm_limit=1)
+        assert (await asks(few, "the only one")).status == 200
+        refused = await asks(few, "one too many")
+        assert refused.status == 429
+        assert {name.lower() for name in refused.headers} >= ON_A_LIMIT
+        assert not litellms(refused.headers)
 
 
 # -- routes ----------------------------------------------------------------------------------------------------------

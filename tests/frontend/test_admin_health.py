@@ -79,7 +79,7 @@ async def test_every_route_for_operators_is_among_those_that_are_tried(upstream:
         cache=settings().cache, listed=Listed(Deployments([])), gate=Gate(None, None), deployments=Deployments([]),
         upstream=upstream, memory=MemoryStore(1 << 20, metrics), store=None, inspector=None,
         bus=bus.publisher(), keys=bus.bucket(), spent=bus.tally(), master=None, metrics=metrics,
-        log=Log("test"), clock=Clock(), draining=asyncio.Event(),
+        log=Log("test"), clock=Clock(), leaving=asyncio.Event(), draining=asyncio.Event(),
     )  # fmt: skip
     assert set(admin.routes()) == {
         *(("GET", path) for path in (*OPEN, *LOOKS)),

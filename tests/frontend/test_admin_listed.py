@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from askonce.config.settings import Alias, CacheSettings, Deployment, ProxySettings, Settings
+from askonce.config.policies import Alias
+from askonce.config.settings import CacheSettings, Deployment, ProxySettings, Settings
 from askonce.core.errors import RequestError
 from askonce.frontend.admin.listed import Listed, litellm_params
 from askonce.frontend.deployments import for_clients

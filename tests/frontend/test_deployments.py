@@ -6,7 +6,8 @@ from itertools import permutations
 import pytest
 from pydantic import SecretStr
 
-from askonce.config.settings import Alias, Deployment
+from askonce.config.policies import Alias
+from askonce.config.settings import Deployment
 from askonce.core.errors import RequestError
 from askonce.frontend.deployments import Deployments
 from tests.frontend.kit import deployment

@@ -6,8 +6,7 @@ import orjson
 import pytest
 
 from askonce.calls.responses import RESPONSES
-from askonce.config.policies import RoutingSettings
-from askonce.config.settings import Alias
+from askonce.config.policies import Alias, RoutingSettings
 from askonce.core.errors import RequestError
 from askonce.frontend.access.caller import ADMIN, Caller, Grant
 from askonce.frontend.auth import Gate

@@ -10,7 +10,8 @@ import orjson
 
 from askonce.config.names import Names
 from askonce.config.patterns import STAR, filled
-from askonce.config.settings import Alias, Deployment, Settings
+from askonce.config.policies import Alias
+from askonce.config.settings import Deployment, Settings
 from askonce.core.errors import RequestError, bad_request
 from askonce.core.key import Json
 from askonce.frontend.dialects import unserved

@@ -97,7 +97,9 @@ class Handler:
 
     async def _answer(self, request: web.BaseRequest, named: str | None, observed: Observed) -> web.StreamResponse:
         caller = await self._gate.admit(request.headers)
+        observed.team = caller.team
         question = await self._question(request, named, caller)
+        observed.model = question.listed
         caller.require(question.ask.model)
         admission = await self._limiter.admit(caller, question.ask.model)
         try:
@@ -121,6 +123,7 @@ class Handler:
             found = await self._fall(found, falling, payer)
         match found:
             case Hit():
+                observed.model = found.question.listed
                 return self._hit(request, found, observed)
             case Full():
                 raise found.error
@@ -272,7 +275,6 @@ class Handler:
         reply = from_entries(self._endpoint, question.ask.body, question.form(), found, now)
         if self._meaning is not None:
             reply = reply._replace(similarity=EXACT if found[0].similarity is None else found[0].similarity)
-        observed.model = question.listed
         observed.hit(found)
         return respond.hit(request, reply, self._dates, now)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -33,7 +33,8 @@ class Result(StrEnum):
 @dataclass(slots=True)
 class Observed:
     """One request as it is being answered. `status` is the Cache-Status that an error would carry; `similarity` that
-    of the nearest question, where something alike was looked for. `model` is what `model_list` calls what was asked.
+    of the nearest question, where something alike was looked for. `model` is what `model_list` calls what was asked;
+    `team` is that of a virtual key, "" without one.
     """
 
     call_type: str
@@ -43,6 +44,7 @@ class Observed:
     found: Sequence[Found | None] = ()
     similarity: float | None = None
     model: str = ""
+    team: str = ""
 
     def hit(self, found: Sequence[Found]) -> None:
         self.result = Result.HIT
@@ -68,9 +70,19 @@ class _Saved:
     cost: int = 0
 
 
+@dataclass(slots=True)
+class _Team:
+    """Requests of a team by their results, and the pico-dollars that hits did not cost it again."""
+
+    results: dict[Result, int] = field(default_factory=lambda: defaultdict(int))
+    cost: int = 0
+
+
 class Observer:
     """Counts requests. Counters of hits are added up here and handed on by `flush`, which the service calls every
     moment: one addition instead of a locked, memory-mapped write for each.
+
+    A model or a team that is met has all its series from then on: what comes later is seen as an increase.
     """
 
     def __init__(self, call_types: Sequence[str], metrics: Metrics, log: Log, timer: Callable[[], float]) -> None:
@@ -82,37 +94,74 @@ class Observer:
             for call_type in call_types
             for result in Result
         }
-        self._tally: dict[tuple[str, str, str], float] = defaultdict(float)
+        self._requests: dict[tuple[str, str, Result], int] = defaultdict(int)
+        self._lookups: dict[tuple[str, str], int] = defaultdict(int)
         self._saved: dict[tuple[str, str], _Saved] = defaultdict(_Saved)
+        self._teams: dict[str, _Team] = defaultdict(_Team)
+        self._met: set[tuple[str, ...]] = set()
 
     def begin(self, call_type: str) -> Observed:
         return Observed(call_type, self._timer())
 
     def end(self, observed: Observed) -> None:
-        call_type, tally = observed.call_type, self._tally
-        tally["askonce_requests_total", call_type, observed.result] += 1
+        call_type, lookups = observed.call_type, self._lookups
+        self._requests[call_type, observed.model, observed.result] += 1
         self._seconds[call_type, observed.result](self._timer() - observed.started)
+        cost = 0
         for found in observed.found:
             if found is None:
-                tally["askonce_lookups_total", call_type, "missing"] += 1
+                lookups[call_type, "missing"] += 1
             else:
                 entry, saved = found.entry, self._saved[call_type, observed.model]
-                tally["askonce_lookups_total", call_type, found.source] += 1
+                lookups[call_type, found.source] += 1
                 saved.prompt += entry.usage.prompt
                 saved.completion += entry.usage.completion
                 saved.cost += entry.cost or 0
+                cost += entry.cost or 0
+        if observed.team:
+            team = self._teams[observed.team]
+            team.results[observed.result] += 1
+            team.cost += cost
 
     def flush(self) -> None:
-        tally, self._tally = self._tally, defaultdict(float)
+        requests, self._requests = self._requests, defaultdict(int)
+        lookups, self._lookups = self._lookups, defaultdict(int)
         every, self._saved = self._saved, defaultdict(_Saved)
+        teams, self._teams = self._teams, defaultdict(_Team)
         counter = self._metrics.counter
-        for (name, *labels), amount in tally.items():
-            counter(name, *labels).inc(amount)
+        for (call_type, model, result), count in requests.items():
+            self._meet(call_type, model)
+            counter("askonce_requests_total", call_type, model, result).inc(count)
+        for where, count in lookups.items():
+            counter("askonce_lookups_total", *where).inc(count)
         for of, saved in every.items():
             counter("askonce_tokens_saved_total", *of, "prompt").inc(saved.prompt)
             counter("askonce_tokens_saved_total", *of, "completion").inc(saved.completion)
             counter("askonce_saved_dollars_total", *of).inc(dollars(saved.cost))
+        for name, team in teams.items():
+            self._count_team(self._metrics.bounded("team", name), team)
         self._metrics.refresh()
+
+    def _meet(self, call_type: str, model: str) -> None:
+        if (call_type, model) in self._met:
+            return
+        self._met.add((call_type, model))
+        for result in Result:
+            self._metrics.zero("askonce_requests_total", call_type, model, result)
+        if model and call_type != PASSED_THROUGH:  # nothing of that is kept
+            for kind in ("prompt", "completion"):
+                self._metrics.zero("askonce_tokens_saved_total", call_type, model, kind)
+            self._metrics.zero("askonce_saved_dollars_total", call_type, model)
+
+    def _count_team(self, name: str, team: _Team) -> None:
+        if (name,) not in self._met:
+            self._met.add((name,))
+            for result in Result:
+                self._metrics.zero("askonce_team_requests_total", name, result)
+            self._metrics.zero("askonce_team_spent_dollars_total", name)
+        for result, count in team.results.items():
+            self._metrics.counter("askonce_team_requests_total", name, result).inc(count)
+        self._metrics.counter("askonce_team_saved_dollars_total", name).inc(dollars(team.cost))
 
     async def flush_for_ever(self) -> None:
         """For as long as the service runs; what is left is flushed when it is cancelled."""

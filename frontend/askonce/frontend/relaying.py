@@ -69,6 +69,7 @@ class Relay:
         shape = MESSAGES.refusal if aim.anthropic else respond.as_openai
         try:
             caller = await self._gate.admit(request.headers)
+            observed.team = caller.team
             return await while_there(request, self._pass_on(request, aim, observed, caller))
         except RequestError as error:
             observed.result = Result.REFUSED
@@ -96,6 +97,8 @@ class Relay:
         try:
             asked = aim.named or request.headers.get(_MODEL_HEADER) or request.query.get("model") or cargo.model
             target = self._target(aim, asked)
+            if asked is not None:
+                observed.model = target.deployment.pattern
             names = _names(request, aim, cargo)
             for name in names if asked is not None else names | {target.deployment.pattern}:
                 caller.require(name)

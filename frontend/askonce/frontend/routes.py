@@ -65,14 +65,16 @@ class Routes:
         table: Mapping[tuple[str, str], Answering],
         named: Mapping[str, Named],
         relay: Aimed,
+        leaving: asyncio.Event,
         max_body_bytes: int,
     ) -> None:
         """`table` is by method and path, `named` by the path that follows a model's name; `relay` answers for the
-        providers.
+        providers. Once `leaving` is set, each connection ends with the answer to its next request.
         """
         self._table = table
         self._named = named
         self._relay = relay
+        self._leaving = leaving
         self._max_body_bytes = max_body_bytes
 
     def server(self) -> web.Server:
@@ -124,6 +126,8 @@ class Routes:
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
         loop = asyncio.get_running_loop()
+        if self._leaving.is_set():  # as if the client had said it: whatever is answered says "Connection: close"
+            message = message._replace(should_close=True)
         return _Request(message, payload, protocol, writer, task, loop, client_max_size=self._max_body_bytes)
 
 

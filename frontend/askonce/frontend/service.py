@@ -66,6 +66,7 @@ class Frontend:
         self._version = version
         self._metrics = metrics
         self._log = log
+        self._leaving = asyncio.Event()
         self._draining = asyncio.Event()
         self._drain = Drain(self._proxy.drain_seconds)
         self._until = 0.0  # when requests and answers must be finished, on `timer`
@@ -126,6 +127,7 @@ class Frontend:
             observer=observer,
             metrics=metrics,
             log=log,
+            leaving=self._leaving,
             draining=self._draining,
         )
         server = routes(parts).server()
@@ -160,6 +162,12 @@ class Frontend:
         else:
             site = web.TCPSite(self._runner, address.host, address.port, backlog=2048, reuse_port=True)
         await site.start()
+
+    def leave(self) -> None:
+        """Says from now on that it is not ready, and that connections end, and serves on: what is to come before
+        `close` where a balancer stands in front.
+        """
+        self._leaving.set()
 
     async def close(self) -> None:
         """Stops accepting, finishes requests, finishes answers, flushes the outbox, leaves: all within `Drain.longest`.

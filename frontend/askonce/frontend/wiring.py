@@ -12,6 +12,7 @@ from askonce.frontend.access.records import hashed
 from askonce.frontend.accounts.ledger import Ledger
 from askonce.frontend.admin.listed import Listed
 from askonce.frontend.admin.table import Admin
+from askonce.frontend.counted import words
 from askonce.frontend.falling import Fallbacks
 from askonce.frontend.flights import Flights
 from askonce.frontend.handler import Handler
@@ -28,6 +29,7 @@ from askonce.stores.inspection import Inspector
 from askonce.stores.memory import MemoryStore
 from askonce.stores.protocols import Reader
 from askonce.stores.tier import Tiered
+from askonce.telemetry.beginning import begin
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 
@@ -55,11 +57,13 @@ class Parts:
     observer: Observer
     metrics: Metrics
     log: Log
+    leaving: asyncio.Event
     draining: asyncio.Event
 
 
 def routes(parts: Parts) -> Routes:
     """Every route of a frontend."""
+    begin(parts.metrics, "frontend", words(parts.settings, parts.placing.deployments.targets))
     admin = _admin(parts)
     table = admin.routes()
     named: dict[str, Named] = {}
@@ -71,7 +75,7 @@ def routes(parts: Parts) -> Routes:
         relay = admin.before(relay)
     else:  # no model has a name of its own: which there are is the provider's to say
         del table["GET", "/v1/models"], table["GET", "/models"]
-    return Routes(table, named, relay, parts.settings.proxy.max_body_bytes)
+    return Routes(table, named, relay, parts.leaving, parts.settings.proxy.max_body_bytes)
 
 
 def _admin(parts: Parts) -> Admin:
@@ -92,6 +96,7 @@ def _admin(parts: Parts) -> Admin:
         metrics=parts.metrics,
         log=parts.log,
         clock=wall,
+        leaving=parts.leaving,
         draining=parts.draining,
     )
 

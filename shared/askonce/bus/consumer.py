@@ -1,5 +1,6 @@
 """A writer's side of the bus over NATS. Knows how a message is taken, given back and buried; judges none."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from askonce.bus import names
 from askonce.bus.errors import translated
 from askonce.bus.feed import OrderedFeed
 from askonce.bus.link import Link
-from askonce.bus.protocols import Delivery
+from askonce.bus.protocols import Delivery, Depth
 from askonce.bus.pull import Pull
 from askonce.bus.streams import ACK_WAIT, TOMBSTONE_MARGIN, ensure_consumers, ensure_streams
 from askonce.bus.tombstones import Graveyard
@@ -156,6 +157,16 @@ class NatsConsumer:
         async with self._link.asking("asking for what is pending") as js:
             consumer = await js.consumer_info(names.STREAM, self._store)
         return (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
+
+    async def depth(self) -> Depth:
+        async with self._link.asking("asking how full the queue is") as js:
+            queue = await js.stream_info(names.STREAM)
+            dead = await js.stream_info(names.DEAD_STREAM)
+        limit = queue.config.max_bytes  # the operator's, where the stream was made by hand
+        unbounded = limit is None or limit < 0
+        return Depth(
+            queue.state.messages, queue.state.bytes, math.inf if unbounded else float(limit or 0), dead.state.messages
+        )
 
     async def ping(self) -> None:
         await self._link.ping()

@@ -13,6 +13,7 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 
 from askonce.bus.errors import describe, translated
+from askonce.bus.login import Login
 from askonce.bus.trips import RoundTrips
 from askonce.core.errors import BusUnavailable
 from askonce.telemetry.logs import Log
@@ -32,8 +33,11 @@ class Link:
     such as "authorization violation") a new client takes over, so that a link ends by `close` only.
     """
 
-    def __init__(self, url: str, *, name: str, inbox: str, metrics: Metrics, log: Log) -> None:
+    def __init__(
+        self, url: str, login: Login | None = None, *, name: str, inbox: str, metrics: Metrics, log: Log
+    ) -> None:
         self._servers = [part.strip() for part in url.split(",")]
+        self._login = login or Login()
         self._name, self._inbox, self._log = name, inbox, log
         self._gauge = metrics.gauge("askonce_bus_connected")
         self._client: Client | None = None
@@ -119,6 +123,7 @@ class Link:
             with translated(f"connecting to NATS at {self.where}"):
                 await client.connect(
                     servers=self._servers,
+                    **self._login,
                     name=self._name,
                     inbox_prefix=self._inbox,
                     max_reconnect_attempts=-1,

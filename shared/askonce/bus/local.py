@@ -12,7 +12,7 @@ from askonce.bus import names
 from askonce.bus.confirmations import Confirmations
 from askonce.bus.local_queue import Message, Queue
 from askonce.bus.local_records import LocalBucket, LocalTally, Shelf
-from askonce.bus.protocols import Delivery
+from askonce.bus.protocols import Delivery, Depth
 from askonce.bus.tombstones import Graveyard
 from askonce.core import wire
 from askonce.core.errors import BusRefused, BusUnavailable
@@ -60,7 +60,7 @@ class LocalBus:
         self.confirmations = Confirmations()
         self.listeners: list[Listener] = []
         self.flushes: dict[str, Flushed] = {}
-        self._capacity = capacity
+        self.capacity: Final = capacity
         self._ids: OrderedDict[str, float] = OrderedDict()
         self._sequence = 0
         self._shelf = Shelf(lambda: self.connected, clock)
@@ -102,7 +102,7 @@ class LocalBus:
             self._ids.popitem(last=False)
         if name in self._ids:
             return
-        if self.answers.size + len(frame) > self._capacity:
+        if self.answers.size + len(frame) > self.capacity:
             raise BusUnavailable("the queue is full")
         self._ids[name] = now
         self.answers.add(Message(frame, self._next(), now))
@@ -271,6 +271,11 @@ class LocalConsumer:
     async def pending(self) -> int:
         self._bus.require()
         return len(self._bus.answers.messages)
+
+    async def depth(self) -> Depth:
+        self._bus.require()
+        queue = self._bus.answers
+        return Depth(len(queue.messages), queue.size, float(self._bus.capacity), len(self._bus.dead))
 
     async def ping(self) -> None:
         self._bus.require()

@@ -7,6 +7,7 @@ from askonce.bus import names
 from askonce.bus.bucket import NatsBucket
 from askonce.bus.consumer import NatsConsumer
 from askonce.bus.link import Link
+from askonce.bus.login import login
 from askonce.bus.protocols import Bucket, Consumer, Publisher, Tally
 from askonce.bus.publisher import NatsPublisher
 from askonce.bus.streams import ensure_keys, ensure_streams
@@ -34,18 +35,18 @@ async def open_frontend_bus(
     `url` may list several servers with commas, credentials included; `store` is the type of the store behind the
     queue; `name` is what NATS's monitoring shows. Raises BusUnavailable after about 10 seconds.
     """
-    link = Link(url, name=name, inbox=names.FRONTEND_INBOX, metrics=metrics, log=log)
+    link = Link(url, login(url, settings), name=name, inbox=names.FRONTEND_INBOX, metrics=metrics, log=log)
 
     async def prepare() -> None:
         async with link.asking("preparing streams") as js:
             await ensure_streams(js, settings, update=True)
-            await ensure_keys(js)
+            await ensure_keys(js, settings)
 
     await link.open(prepare)
     publisher, keys, spent = (
         NatsPublisher(link, store=store, metrics=metrics),
         NatsBucket(link, prepare),
-        NatsTally(link, log),
+        NatsTally(link, settings, log),
     )
 
     async def close() -> None:
@@ -75,7 +76,7 @@ async def open_consumer(  # noqa: PLR0913 - what differs between two processes, 
 
     `clock` gives seconds since the epoch. Raises BusUnavailable as `open_frontend_bus` does.
     """
-    link = Link(url, name=name, inbox=names.WRITER_INBOX, metrics=metrics, log=log)
+    link = Link(url, login(url, settings), name=name, inbox=names.WRITER_INBOX, metrics=metrics, log=log)
     consumer = NatsConsumer(link, store=store, settings=settings, clock=clock)
     await link.open(consumer.prepare)
     try:

@@ -181,6 +181,17 @@ class Tombstones(Protocol):
         ...
 
 
+class Depth(NamedTuple):
+    """How full the queue is, of all stores together: `messages` that are in it and their `size`; `limit` is the size at
+    which it refuses, infinite where it has none; both are in bytes. `dead` are the dead letters that are kept.
+    """
+
+    messages: int
+    size: int
+    limit: float
+    dead: int
+
+
 class Consumer(Protocol):
     """A writer's side. Writers of one store share the work: each message goes to one of them."""
 
@@ -204,7 +215,11 @@ class Consumer(Protocol):
         ...
 
     async def pending(self) -> int:
-        """Messages of this store that no writer has acknowledged yet."""
+        """Messages of this store that no writer has acknowledged yet. Raises BusUnavailable."""
+        ...
+
+    async def depth(self) -> Depth:
+        """Raises BusUnavailable."""
         ...
 
     async def ping(self) -> None: ...

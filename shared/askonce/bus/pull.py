@@ -23,6 +23,9 @@ _LATE: Final = 2.0  # seconds that the server's answer may take beyond the wait 
 _HEARING: Final = 1.0
 _BATCH_BYTES: Final = 16 << 20
 _LIMITS: Final = frozenset({"404", "408"})  # no messages, and the wait is over
+# All of the batch is on its way. In a cluster this may come before the messages: each of those waits until most of the
+# servers know that it is handed out.
+_COMPLETED: Final = "409 Batch Completed"
 
 
 class Pull:
@@ -81,12 +84,12 @@ class Pull:
             await self._link.client.publish(self._subject, orjson.dumps(wanted), reply=f"{self._inbox}.{self._request}")
         try:
             async with asyncio.timeout(within):
-                while len(self._arrived) < enough and not self._ended:
+                while not self._done(enough):
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
             self._over = await self._hear_out()
-        if not self._arrived and self._over not in _LIMITS:
+        if not self._arrived and self._over not in (*_LIMITS, _COMPLETED):
             await self.end()
             raise BusUnavailable(f"{self._name}: {self._over or 'the connection was lost'}")
 
@@ -98,6 +101,11 @@ class Pull:
             async with asyncio.timeout(_HEARING):
                 await self._link.ping()
         return self._over if self._ended else "no answer"
+
+    def _done(self, enough: int) -> bool:
+        if self._over == _COMPLETED:
+            return bool(self._arrived) or not self._link.stands(self._session)
+        return len(self._arrived) >= enough or self._ended
 
     @property
     def _ended(self) -> bool:

@@ -73,6 +73,7 @@ _WRITER_PUBLISH: Final = (
     names.dead("*"),
 )
 _WRITER_SUBSCRIBE: Final = (f"{names.WRITER_INBOX}.>",)
+_ALL: Final = (">",)
 
 
 def server_config(  # noqa: PLR0913 - what differs between two servers, each named at the call
@@ -106,23 +107,46 @@ def server_config(  # noqa: PLR0913 - what differs between two servers, each nam
         "}",
         "authorization {",
         "  users: [",
-        _user("frontend", frontend_password, _FRONTEND_PUBLISH, _FRONTEND_SUBSCRIBE),
-        _user("writer", writer_password, _WRITER_PUBLISH, _WRITER_SUBSCRIBE),
-        _user("admin", admin_password, (">",), (">",)),
+        _user("frontend", _checked("frontend", frontend_password), _FRONTEND_PUBLISH, _FRONTEND_SUBSCRIBE),
+        _user("writer", _checked("writer", writer_password), _WRITER_PUBLISH, _WRITER_SUBSCRIBE),
+        _user("admin", _checked("admin", admin_password), _ALL, _ALL),
         "  ]",
         "}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _user(name: str, password: str, publish: Sequence[str], subscribe: Sequence[str]) -> str:
+def users_by_variable() -> str:
+    """The same users for a nats-server that others start (`compose/nats-users.conf`), as text for an `include`.
+
+    The passwords are variables of that server's environment, `NATS_FRONTEND_PASSWORD` and so on. Such a value is read
+    like any other text of the configuration: within double quotes it is a password, without them digits are a number.
+    """
+    lines = [
+        "authorization {",
+        "  users: [",
+        _user("frontend", "$NATS_FRONTEND_PASSWORD", _FRONTEND_PUBLISH, _FRONTEND_SUBSCRIBE),
+        _user("writer", "$NATS_WRITER_PASSWORD", _WRITER_PUBLISH, _WRITER_SUBSCRIBE),
+        _user("admin", "$NATS_ADMIN_PASSWORD", _ALL, _ALL),
+        "  ]",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _checked(name: str, password: str) -> str:
+    """In quotes, as the file has it."""
     if not _PASSWORD.fullmatch(password):
         raise ValueError(f"the password of {name} must be 16 or more characters of A-Z a-z 0-9 _ -")
+    return _quoted(password)
+
+
+def _user(name: str, password: str, publish: Sequence[str], subscribe: Sequence[str]) -> str:
     permissions = (
         f"publish: {{ allow: {orjson.dumps(list(publish)).decode()} }}, "
         f"subscribe: {{ allow: {orjson.dumps(list(subscribe)).decode()} }}"
     )
-    return f'    {{ user: "{name}", password: "{password}", permissions: {{ {permissions} }} }}'
+    return f'    {{ user: "{name}", password: {password}, permissions: {{ {permissions} }} }}'
 
 
 def _quoted(text: str) -> str:

@@ -40,29 +40,29 @@ async def ensure_streams(js: JetStreamContext, settings: ProxySettings, *, updat
     """
     for stream in _streams(settings):
         with translated(f"creating the stream {stream.name}"):
-            await _ensure(js, stream, update=update)
+            await _ensure(js, stream, settings, update=update)
 
 
-async def ensure_keys(js: JetStreamContext) -> None:
+async def ensure_keys(js: JetStreamContext, settings: ProxySettings) -> None:
     """The stream of keys and teams, which is for frontends alone. Raises BusUnavailable."""
     with translated(f"creating the stream {names.KEY_STREAM}"):
-        await _ensure(js, _keys(), update=False)
+        await _ensure(js, _keys(), settings, update=False)
 
 
-async def ensure_spent(js: JetStreamContext) -> StreamConfig:
+async def ensure_spent(js: JetStreamContext, settings: ProxySettings) -> StreamConfig:
     """The stream of sums as it is there; older servers than 2.12 would make one that counts nothing. Raises
     BusUnavailable.
     """
     with translated(f"creating the stream {names.SPENT_STREAM}"):
-        return await _ensure(js, _spent(), update=False)
+        return await _ensure(js, _spent(), settings, update=False)
 
 
-async def _ensure(js: JetStreamContext, stream: StreamConfig, *, update: bool) -> StreamConfig:
+async def _ensure(js: JetStreamContext, stream: StreamConfig, settings: ProxySettings, *, update: bool) -> StreamConfig:
     try:
         # Looked for first: a server near its storage limit refuses to create even what is there already.
         found = (await js.stream_info(stream.name or "")).config
     except NotFoundError:
-        found = await _create(js, stream)
+        found = await _create(js, stream.evolve(num_replicas=settings.queue_replicas))
     if update and (found.max_bytes, found.max_age) != (stream.max_bytes, stream.max_age or 0):
         # the rest (replicas, placement) is the operator's
         found = found.evolve(max_bytes=stream.max_bytes, max_age=stream.max_age or 0)

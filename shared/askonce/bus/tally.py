@@ -9,6 +9,7 @@ from askonce.bus import names
 from askonce.bus.kept import Kept
 from askonce.bus.link import Link
 from askonce.bus.streams import ensure_spent
+from askonce.config.settings import ProxySettings
 from askonce.core.errors import BusUnavailable
 from askonce.telemetry.logs import Log
 
@@ -19,8 +20,8 @@ _CANNOT: Final = "sums are not kept: the NATS server must be 2.12 or later, and 
 class NatsTally:
     """`bus.protocols.Tally`. A server that cannot count refuses here, and nowhere else."""
 
-    def __init__(self, link: Link, log: Log) -> None:
-        self._link, self._log = link, log
+    def __init__(self, link: Link, settings: ProxySettings, log: Log) -> None:
+        self._link, self._settings, self._log = link, settings, log
         self._kept = Kept(link, names.SPENT_STREAM, self._look)
         self._session = 0  # of the connection, in which the stream was found to count
 
@@ -67,7 +68,7 @@ class NatsTally:
         if (version.major, version.minor) < _SINCE:  # it would make a stream that takes amounts for texts
             raise BusUnavailable(_CANNOT.format(stream))
         async with self._link.asking("preparing sums") as js:
-            config = await ensure_spent(js)
+            config = await ensure_spent(js, self._settings)
         if not config.allow_msg_counter:
             raise BusUnavailable(_CANNOT.format(stream))
         self._session = session

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvloop
 
+from askonce.bus.login import login
 from askonce.bus.probe import probe
 from askonce.commands.processes import VERSION
 from askonce.config.describe import describe, standing, without_credentials
@@ -110,8 +111,9 @@ def _to_be_made(folder: Path) -> tuple[bool, str]:
 async def _queue(settings: Settings) -> tuple[bool, str]:
     if settings.proxy.nats_url is None:
         return True, "`askonce up` runs its own nats-server"
+    url = settings.proxy.nats_url.get_secret_value()
     try:
-        version = await probe(settings.proxy.nats_url.get_secret_value(), _WITHIN)
+        version = await probe(url, login(url, settings.proxy), _WITHIN)
     except AskonceError as error:
         return False, str(error)
     return True, f"NATS {version} with JetStream answers"

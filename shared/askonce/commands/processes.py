@@ -14,7 +14,7 @@ from askonce.config.settings import Settings
 from askonce.core.errors import AskonceError, ConfigError
 from askonce.frontend.service import Address, Frontend
 from askonce.runtime.link import ChildLink, Orders
-from askonce.runtime.signals import finished, stop_event
+from askonce.runtime.signals import finished, stop_event, until_interrupted
 from askonce.telemetry.logs import Log, set_up
 from askonce.telemetry.metrics import Metrics
 from askonce.writer.service import WriterService
@@ -41,7 +41,9 @@ class Part:
 
 
 def frontend(settings: Settings, *, supervised: int | None, name: str) -> int:
-    """Serves until SIGTERM or Ctrl-C. `supervised` is the line to a supervisor, as an inherited file descriptor."""
+    """Serves until SIGTERM or Ctrl-C, and by hand for `shutdown_delay` more. `supervised` is the line to a supervisor,
+    as an inherited file descriptor.
+    """
     log = Log("frontend")
     service = Frontend(settings, name=name, version=VERSION, metrics=Metrics(), log=log)
 
@@ -59,7 +61,9 @@ def frontend(settings: Settings, *, supervised: int | None, name: str) -> int:
             log.info("ready", host=address.host, port=address.port)
         await stop.wait()
         if orders is None:
-            log.info("stopping")
+            log.info("stopping", delay=settings.proxy.shutdown_delay)
+            service.leave()
+            await until_interrupted(settings.proxy.shutdown_delay)
 
     return _run(Part("frontend", service, work), settings, supervised, name)
 

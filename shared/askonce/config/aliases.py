@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from askonce.config.names import Names
+from askonce.config.policies import Alias
 from askonce.config.section import Section
-from askonce.config.settings import Alias, Deployment
+from askonce.config.settings import Deployment
 from askonce.config.values import Wrong, flag, line, mapping
 
 

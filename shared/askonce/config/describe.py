@@ -32,6 +32,7 @@ def describe(settings: Settings) -> list[Line]:
     keyless = "the client's own key" if settings.master_key is None else "no key"
     return [
         ("config", settings.source),
+        *((("secrets", settings.from_files),) if settings.from_files else ()),
         ("master key", _secret(settings.master_key)),
         *(("warning", warning) for warning in settings.warnings),
         *((f"model {deployment.pattern}", _deployment(deployment, keyless)) for deployment in settings.deployments),

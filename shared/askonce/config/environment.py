@@ -1,4 +1,6 @@
-"""The variables in force: what the process was given, and below it the `.env` of the working directory."""
+"""The variables in force: what the process was given, below it files of secrets, and below those the `.env` of the
+working directory.
+"""
 
 import re
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from dotenv.parser import Binding, parse_stream
 from dotenv.variables import parse_variables
 from pydantic import SecretStr
 
+from askonce.config.files import SECRETS_DIR, Files
 from askonce.config.notes import Notes
 from askonce.core.errors import ConfigError
 
@@ -18,18 +21,19 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIBRARIES: Final = ("AWS_", "AZURE_", "GOOGLE_")
 
 
-def merge_environment(environ: Mapping[str, str], cwd: Path, notes: Notes) -> dict[str, str]:
-    """Names to non-empty values: an empty variable is one that is not set, in either place.
+def merge_environment(environ: Mapping[str, str], files: Files, cwd: Path, notes: Notes) -> dict[str, str]:
+    """Names to non-empty values: an empty variable is one that is not set, wherever it stands.
 
-    `${NAME}` in a value of `.env` stands for the variable, given or set earlier in the file. A line that makes no sense
-    is told. Raises ConfigError for a `.env` that cannot be read.
+    ASKONCE_SECRETS_DIR has done its work, and is not among them where the process was given it. `${NAME}` in a value of
+    `.env` stands for the variable, given or set earlier in the file. A line that makes no sense is told. Raises
+    ConfigError for a `.env` that cannot be read.
     """
-    given = {name: value for name, value in environ.items() if value}
+    given = {**files.variables, **{name: value for name, value in environ.items() if value and name != SECRETS_DIR}}
     merged: dict[str, str] = {}
     for name, value in _dotenv(cwd / ".env", notes).items():
         # dotenv's own expansion would look into the process's environment, past the one handed in
         expanded = "".join(atom.resolve({**merged, **given}) for atom in parse_variables(value or ""))
-        if expanded:
+        if expanded and not (name == SECRETS_DIR and files.folder is not None):
             merged[name] = expanded
     return merged | given
 

@@ -12,6 +12,7 @@ from askonce.config.aliases import read_aliases
 from askonce.config.cache import read_cache, why_left
 from askonce.config.document import read_document
 from askonce.config.environment import for_libraries, merge_environment
+from askonce.config.files import read_files
 from askonce.config.known import GENERAL, LITELLM, NOT_KNOWN, ROUTER, SECTIONS
 from askonce.config.models import everything_to_openai, read_models
 from askonce.config.names import Names
@@ -31,15 +32,16 @@ NO_FILE = "no config file"
 def load(path: Path | None, environ: Mapping[str, str], *, cwd: Path) -> Settings:
     """The settings in force.
 
-    `environ` is the process's environment; a `.env` in `cwd` stands below it, and the file's own
-    `environment_variables` below both. Relative paths are seen from `cwd`.
+    `environ` is the process's environment. Below it stand the files of the folder that its ASKONCE_SECRETS_DIR names,
+    then a `.env` in `cwd`, then the file's own `environment_variables`. Relative paths are seen from `cwd`.
 
     Raises ConfigError that names file or variable, key, and what was expected, and holds no value; its subclass
     ConfigErrors when there is more than one.
     """
     values = {} if path is None else read_document(cwd / path)
     notes = Notes(NO_FILE if path is None else str(path))
-    outer = merge_environment(environ, cwd, notes)
+    files = read_files(environ, cwd)
+    outer = merge_environment(environ, files, cwd, notes)
     document = Section("", values, outer, notes)
     document = replace(document, variables=_from_section(document) | outer)
     litellm, general = document.section("litellm_settings"), document.section("general_settings")
@@ -68,6 +70,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, cwd: Path) -> Setting
         access=access,
         master_key=master_key,
         for_libraries=for_libraries(document.variables, environ),
+        from_files=files.told(environ),
     )
     params.ignore_left(why_left)
     for section, reasons in ((litellm, LITELLM), (general, GENERAL), (router, ROUTER), (document, SECTIONS)):

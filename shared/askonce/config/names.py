@@ -6,7 +6,8 @@ Source: LiteLLM's pages on wildcard routing and on aliases. What differs: docs/d
 from collections.abc import Sequence
 
 from askonce.config.patterns import STAR, by_meaning, stars
-from askonce.config.settings import Alias, Deployment
+from askonce.config.policies import Alias
+from askonce.config.settings import Deployment
 
 
 class Names:

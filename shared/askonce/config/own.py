@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource
 
+from askonce.config.files import SECRETS_DIR
 from askonce.config.rules import read_rules
 from askonce.config.section import Section
 from askonce.config.settings import ProxySettings
@@ -40,6 +41,7 @@ def read_own(section: Section, cwd: Path) -> ProxySettings:
             else:
                 section.notes.wrong(section.key(name), expected)
         settings = ProxySettings()
+    _check_login(settings, section, outer)
     paths = {"data_dir": settings.data_dir, "semantic_rules": settings.semantic_rules}
     seen = {name: place(path, cwd, section.variables) for name, path in paths.items() if path is not None}
     if "semantic_rules" in seen:
@@ -92,6 +94,24 @@ def is_loopback(host: str) -> bool:
     return host.lower() == "localhost"
 
 
+def _check_login(settings: ProxySettings, section: Section, outer: Mapping[str, Any]) -> None:
+    """Notes half a login, and a second one. Each is told where what it goes with stands."""
+
+    def wrong(name: str, beside: str, expected: str) -> None:
+        if beside in outer:
+            section.notes.wrong_variable(PREFIX + name.upper(), expected)
+        else:
+            section.notes.wrong(section.key(name), expected)
+
+    user, password = settings.nats_user is not None, settings.nats_password is not None
+    if user and not password:
+        wrong("nats_password", "nats_user", "must be set where nats_user is")
+    elif password and not user:
+        wrong("nats_user", "nats_password", "must be set where nats_password is")
+    elif user and settings.nats_url is not None and "@" in settings.nats_url.get_secret_value():
+        wrong("nats_user", "nats_user", "must not be set where nats_url has a login of its own")
+
+
 def _from_file(section: Section) -> dict[str, Any]:
     found = {}
     for name, value in section.values.items():
@@ -116,6 +136,9 @@ def _own(section: Section) -> Mapping[str, str]:
     found = {}
     for name, value in section.variables.items():
         if not name.startswith(PREFIX) or name == MASTER_KEY:
+            continue
+        if name == SECRETS_DIR:
+            section.notes.ignore(name, "counts in the process's own environment only")
             continue
         setting = name.removeprefix(PREFIX).lower()
         if setting == "port" and "://" in value:

@@ -11,6 +11,14 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Alias(Frozen):
+    """Another name of a model: `model` is what `model_list` calls it. A hidden one is answered to and not listed."""
+
+    name: str
+    model: str
+    hidden: bool = False
+
+
 class Prices(Frozen):
     """What a model costs, in US dollars, as an operator says it; None where nobody does. Source: LiteLLM's
     `model_info`, whose members end in `_cost_per_token` and so on.

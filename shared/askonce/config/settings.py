@@ -7,8 +7,8 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from askonce.config.identities import AwsIam, AzureIam, GcpIam
-from askonce.config.policies import Frozen, Prices, RoutingSettings
-from askonce.config.surface.rows import Verdict
+from askonce.config.policies import Alias, Frozen, Prices, RoutingSettings
+from askonce.config.surface.rows import Standing
 
 CacheType = Literal["local", "disk", "redis", "s3", "qdrant-semantic", "redis-semantic"]
 Scope = Literal["global", "team", "key"]
@@ -54,14 +54,6 @@ class Deployment(Frozen):
     base_model: str | None = None
     unsupported: str | None = None
     for_clients: bool = True
-
-
-class Alias(Frozen):
-    """Another name of a model: `model` is what `model_list` calls it. A hidden one is answered to and not listed."""
-
-    name: str
-    model: str
-    hidden: bool = False
 
 
 class DiskSettings(Frozen):
@@ -179,6 +171,10 @@ class ProxySettings(BaseSettings):
     nats_url: SecretStr | None = Field(
         default=None, description="A NATS server with JetStream; without one `up` runs its own."
     )
+    nats_user: str | None = Field(
+        default=None, min_length=1, description="Who this process is to that server, where `nats_url` does not say it."
+    )
+    nats_password: SecretStr | None = Field(default=None, min_length=1, description="What goes with `nats_user`.")
     cache_scope: Scope | None = Field(
         default=None,
         description="Who shares answers: global, or key (by credential; team is the same until there are teams). "
@@ -214,6 +210,12 @@ class ProxySettings(BaseSettings):
     queue_bytes: int = Field(
         default=1 << 30, ge=1 << 20, description="Size of the JetStream stream; a full one refuses."
     )
+    queue_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=5,
+        description="How many servers of a NATS cluster hold each stream that is made; those that are there stay.",
+    )
     tombstone_age: float = Field(default=7 * 86400.0, ge=7200, description="How long a deletion is remembered.")
     disk_bytes: int = Field(
         default=10 << 30, ge=1 << 20, description="The disk store evicts the oldest entries above this."
@@ -229,6 +231,13 @@ class ProxySettings(BaseSettings):
         gt=0,
         description="For requests and arriving answers together at shutdown; the outbox then has a quarter of it "
         "at least.",
+    )
+    shutdown_delay: float = Field(
+        default=0.0,
+        ge=0,
+        le=3600,
+        description="Told to stop, a frontend run by hand serves for this long before it drains, and says that it is "
+        "not ready: a balancer takes it out meanwhile. Under `up` it has no effect.",
     )
     key_grace: float = Field(
         default=3600.0, ge=0, description="While the keys' bucket is away, keys seen before stay good for this long."
@@ -264,20 +273,12 @@ class AccessSettings(Frozen):
     redis: RedisSettings | None = None
 
 
-class Standing(Frozen):
-    """A setting of LiteLLM's that stands in the file, by its dotted name, and what comes of it: see `surface.rows`."""
-
-    name: str
-    verdict: Verdict
-    words: str = ""
-
-
 class Settings(Frozen):
     """Everything that is in force. `ignored` lists settings of the file that have no effect here, and why; `warnings`
     what works and is dangerous, in whole sentences; `standing` all of LiteLLM's that are in it, in its order.
 
-    `for_libraries` are variables of `.env` or of the file that the libraries of clouds read for themselves, from the
-    process's own environment.
+    `for_libraries` are variables of `.env`, of files or of the config file that the libraries of clouds read for
+    themselves, from the process's own environment. `from_files` tells where variables were read from files, or is "".
     """
 
     source: str
@@ -292,3 +293,4 @@ class Settings(Frozen):
     warnings: tuple[str, ...] = ()
     standing: tuple[Standing, ...] = ()
     for_libraries: dict[str, SecretStr] = Field(default_factory=dict)
+    from_files: str = ""

@@ -24,5 +24,7 @@ class Drain:
 
     @property
     def longest(self) -> float:
-        """When a process that was told to stop has certainly ended, unless it is stuck."""
+        """When a process that was told to stop has certainly ended, unless it is stuck. By hand this counts from the
+        end of `shutdown_delay`, which a supervisor's children do not have.
+        """
         return self.seconds + self.outbox + _LEAVING

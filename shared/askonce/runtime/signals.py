@@ -25,6 +25,20 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
+async def until_interrupted(seconds: float) -> None:
+    """Waits for as long, once the event has been set; Ctrl-C ends the wait. The next one ends the process again."""
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, interrupted.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await interrupted.wait()
+    except TimeoutError:
+        pass
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
 async def finished(work: Coroutine[Any, Any, object], *, before: asyncio.Event) -> bool:
     """Does the work, and says whether it came to its end; once the event is set it is cancelled, and has ended when
     this returns. Raises what the work raises.

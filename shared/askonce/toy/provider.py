@@ -25,7 +25,7 @@ from askonce.toy.kinds import Kind
 
 Body = dict[str, Any]
 
-_MODELS: Final = ("toy", "toy-embedding", "toy-transcribe")
+_MODELS: Final = ("toy", "toy-embedding", text.BY_WORDS, "toy-transcribe")
 _LARGEST_REQUEST: Final = 64 << 20
 _REMEMBERED: Final = 100
 _LIMIT: Final = 10_000  # of requests, as the rate-limit headers say; nothing is limited
@@ -79,7 +79,7 @@ class Toy:
         self._latency, self._pace, self._slow = latency, pace, slow
         self._clock = clock
         self._api_key = api_key
-        self._answers = 0
+        self._answers = self._flaky = 0
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._guard], client_max_size=_LARGEST_REQUEST)
@@ -88,6 +88,7 @@ class Toy:
         app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/toy/calls", self._count)
+        app.router.add_get("/health/readiness", _ready)
         for path in _ROUTES:
             app.router.add_post(path, self._talk)
         for kind in _KINDS:
@@ -183,7 +184,8 @@ class Toy:
 
     async def _think(self, model: str) -> None:
         await asyncio.sleep(self._slow if model == scripts.SLOW else self._latency)
-        failure = scripts.failure(model)
+        self._flaky += model == scripts.FLAKY
+        failure = scripts.failure(model, self._flaky)
         if failure is not None:
             raise failure
 
@@ -221,9 +223,14 @@ async def serving(toy: Toy, host: str = "127.0.0.1", port: int = 0) -> AsyncIter
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
-        yield f"http://{host}:{runner.addresses[0][1]}/v1"
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
+
+
+async def _ready(_request: web.Request) -> web.Response:
+    return web.Response(body=b'{"status":"healthy"}', content_type=_JSON)
 
 
 def _with_usage(route: _Route, body: Body, said: list[Choice], chunks: list[Body]) -> list[Body]:

@@ -1,6 +1,7 @@
 """What the toy does wrong when it is asked to, by the name of the model: a proxy forwards that name and no header.
 
     toy-error-<status>   that status; 429 comes with `Retry-After: 7`
+    toy-flaky            503 for every second request, the first one included
     toy-slow             a longer wait before the first byte
     toy-huge             an answer of 2 MiB
     toy-empty            no choices
@@ -23,6 +24,7 @@ from askonce.core.errors import RequestError
 from askonce.core.sse import DONE
 from askonce.toy.chat import Choice
 
+FLAKY: Final = "toy-flaky"
 SLOW: Final = "toy-slow"
 HUGE: Final = "toy-huge"
 EMPTY: Final = "toy-empty"
@@ -38,12 +40,12 @@ _HUGE_PIECE: Final = "all work and no play " * 3121  # 65,541 characters: with 3
 _HUGE_PIECES: Final = 32
 
 
-def failure(model: str) -> RequestError | None:
-    """The error that a request for this model ends in."""
+def failure(model: str, times: int) -> RequestError | None:
+    """The error that a request for this model ends in. `times` is how often `toy-flaky` was asked by now."""
     found = _FAILS.fullmatch(model)
-    if found is None:
+    if found is None and not (model == FLAKY and times % 2):
         return None
-    status = int(found[1])
+    status = 503 if found is None else int(found[1])
     return RequestError(status, "The toy was asked to fail.", _TYPES.get(status, "invalid_request_error"), code=model)
 
 

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from askonce.core.errors import bad_request
 from askonce.toy.chat import Choice, Stamp, check_common, limited
-from askonce.toy.words import pieces, tokens, vector
+from askonce.toy.words import pieces, tokens, vector, vector_by_words
 
+BY_WORDS: Final = "toy-embedding-words"
 _DIMENSIONS: Final = 16
+_DIMENSIONS_BY_WORDS: Final = 256  # with few, words that have nothing in common are near each other too
 _MOST_DIMENSIONS: Final = 3072
 _MOST_INPUTS: Final = 2048  # OpenAI's own limit
 
@@ -79,11 +81,12 @@ def check_embeddings(body: Mapping[str, Any]) -> None:
 
 def embeddings(body: Mapping[str, Any]) -> dict[str, Any]:
     items = _items(body["input"])
-    dimensions = body.get("dimensions") or _DIMENSIONS
+    by_words = body["model"] == BY_WORDS
+    dimensions = body.get("dimensions") or (_DIMENSIONS_BY_WORDS if by_words else _DIMENSIONS)
     packed = body.get("encoding_format") == "base64"
     data = []
     for at, item in enumerate(items):
-        numbers = vector(item, dimensions)
+        numbers = vector_by_words(item, dimensions) if by_words else vector(item, dimensions)
         written = base64.b64encode(array("f", numbers).tobytes()).decode() if packed else numbers
         data.append({"object": "embedding", "index": at, "embedding": written})
     count = sum(tokens(item) for item in items)

@@ -4,6 +4,7 @@ There is no language model in it, and no knowledge of any route.
 """
 
 import hashlib
+import re
 from array import array
 from collections.abc import Iterator
 from math import sqrt
@@ -18,6 +19,7 @@ _WORDS: Final = tuple(
     for word in line.split()
 )
 _LENGTH: Final = 24
+_WORD: Final = re.compile(r"\w+")
 
 
 def pieces(question: str, *more: object) -> list[str]:
@@ -43,7 +45,18 @@ def tokens(text: str) -> int:
 
 def vector(text: str, dimensions: int) -> list[float]:
     """A vector of length one (within float32), each number of it exact as a float32."""
-    raw = [byte - 127.5 for byte in _bytes(text, dimensions)]
+    return _of_length_one([byte - 127.5 for byte in _bytes(text, dimensions)])
+
+
+def vector_by_words(text: str, dimensions: int) -> list[float]:
+    """As `vector`, but the sum of its words' vectors: texts that share words are near each other, in whatever order."""
+    summed = [0.0] * dimensions
+    for word in _WORD.findall(text.lower()) or [text]:
+        summed = [old + new for old, new in zip(summed, vector(word, dimensions), strict=True)]
+    return _of_length_one(summed)
+
+
+def _of_length_one(raw: list[float]) -> list[float]:
     length = sqrt(sum(number * number for number in raw))
     return array("f", [number / length for number in raw]).tolist()
 

@@ -44,13 +44,16 @@ def fresh(text: str = "Say this is a test") -> str:
 
 
 class Provider(Toy):
-    """The toy, and before it whatever it is told to answer next on a route. It answers while `goes_on` is set."""
+    """The toy, and before it whatever it is told to answer next on a route. It answers while `goes_on` is set; what
+    waits for that is in `waiting`: the body, and the ports of the connection at its two ends, ours first.
+    """
 
     def __init__(self) -> None:
         super().__init__(latency=0.0, pace=0.0, clock=time.time)
         self.next: defaultdict[str, deque[Answering]] = defaultdict(deque)
         self.goes_on = asyncio.Event()
         self.goes_on.set()
+        self.waiting: list[tuple[bytes, int, int]] = []
 
     def app(self) -> web.Application:
         app = super().app()
@@ -87,9 +90,20 @@ class Provider(Toy):
 
     @web.middleware
     async def _scripted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        await self.goes_on.wait()
+        if not self.goes_on.is_set():
+            await self._held_back(request)
         waiting = self.next[request.path]
         return await (waiting.popleft()(request) if waiting else handler(request))
+
+    async def _held_back(self, request: web.Request) -> None:
+        assert request.transport is not None
+        near, far = (request.transport.get_extra_info(name)[1] for name in ("sockname", "peername"))
+        one = (await request.read(), near, far)
+        self.waiting.append(one)
+        try:
+            await self.goes_on.wait()
+        finally:
+            self.waiting.remove(one)
 
 
 def _named(event: Mapping[str, Any]) -> bytes:

@@ -18,13 +18,15 @@ def children(parent: int, word: str) -> list[int]:
     return sorted(found)
 
 
-def connections(pid: int, port: int) -> int:
-    """How many clients are connected to this port of a process."""
+def connections(pid: int, port: int) -> set[int]:
+    """The ports from which a process is connected to this one."""
     held = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):
             held.add(str(descriptor.readlink()))
     lines = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
-    return sum(
-        line[1].endswith(f":{port:04X}") and line[3] == _ESTABLISHED and f"socket:[{line[9]}]" in held for line in lines
-    )
+    return {
+        int(line[1].rpartition(":")[2], 16)
+        for line in lines
+        if line[2].endswith(f":{port:04X}") and line[3] == _ESTABLISHED and f"socket:[{line[9]}]" in held
+    }

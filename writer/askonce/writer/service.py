@@ -9,8 +9,10 @@ from askonce.config.settings import Settings
 from askonce.core.errors import StoreError
 from askonce.runtime.clock import wall
 from askonce.stores.registry import STORES
+from askonce.telemetry.beginning import begin
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import CONTENT_TYPE, Metrics
+from askonce.writer.counted import words
 from askonce.writer.worker import Worker
 
 
@@ -27,6 +29,7 @@ class WriterService:
     async def open(self, nats_url: str) -> None:
         """Raises BusUnavailable when the queue cannot be reached; a store that is away is only told."""
         row = STORES[self._settings.cache.type]
+        begin(self._metrics, "writer", words(row.name))
         self._store = row.open_writer(self._settings, wall)
         self._consumer = await open_consumer(
             nats_url,

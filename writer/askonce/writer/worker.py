@@ -16,6 +16,7 @@ from askonce.stores.protocols import Writer
 from askonce.telemetry.logs import Log
 from askonce.telemetry.metrics import Metrics
 from askonce.writer.batching import Message
+from askonce.writer.depths import watch_until
 from askonce.writer.flushing import Flushing
 from askonce.writer.holding import extended
 from askonce.writer.outage import Outage, luck, stopped
@@ -37,7 +38,6 @@ from askonce.writer.sweep import sweep_until
 
 BATCH: Final = 256  # one durable commit of the disk store costs the same for 256 entries as for one
 _WAIT: Final = 0.25  # seconds for the first message of a batch; also the longest that a stop goes unnoticed
-_GAUGE_EVERY: Final = 5.0
 _AWAY: Final = 0.5  # seconds before asking a queue that is away again
 
 Fetch = Callable[[int, float], Awaitable[list[Delivery]]]
@@ -75,7 +75,10 @@ class Worker:
             ):
                 loops.create_task(self._work(stop, fetch, judge, outage), name=name)
             loops.create_task(self._flushing.run(stop), name="writer-flushes")
-            loops.create_task(self._count(stop), name="writer-gauge")
+            loops.create_task(
+                watch_until(stop, self._consumer, self._store.name, metrics=self._metrics, log=self._log),
+                name="writer-depths",
+            )
             loops.create_task(
                 sweep_until(stop, self._store, metrics=self._metrics, log=self._log, clock=self._clock),
                 name="writer-sweep",
@@ -174,15 +177,6 @@ class Worker:
                 self._log.warning("dead_letter", store=self._store.name, reason=why, deliveries=delivery.deliveries)
             case _:
                 assert_never(verdict)
-
-    async def _count(self, stop: asyncio.Event) -> None:
-        gauge = self._metrics.gauge("askonce_writer_pending", self._store.name)
-        while not stop.is_set():
-            try:
-                gauge.set(await self._consumer.pending())
-            except BusUnavailable as error:
-                self._log.debug("pending_unknown", reason=str(error))
-            await stopped(stop, _GAUGE_EVERY)
 
     def _bus(self, error: BusError | None) -> None:
         """Tells of the first failure and of the end of it."""

@@ -37,7 +37,7 @@ def _itself(name: str) -> str:
 class Caller:
     """`admin`: by the master key, or where nobody needs one. `name` is the hash of a virtual key, 64 hex digits, and ""
     without one. `imprint` tells two callers apart whose same request may mean something else; `tenant` is who shares
-    the answers to a virtual key, "" being everybody.
+    the answers to a virtual key, "" being everybody. `team` is what a virtual key's team is called, "" without one.
 
     `accounts` are what an answer's cost is put down to, such as "key:<hash>" and "team:<hash>", and `budgets` those
     of them that may not go beyond so many US dollars; `shown` is how refusals call them, such as "Key=anna". `grants`
@@ -49,6 +49,7 @@ class Caller:
     name: str = ""
     imprint: str = ""
     tenant: str = ""
+    team: str = ""
     user_id: str = ""
     blocked: str = ""  # why it is refused, if it is
     expires: float | None = None

@@ -49,6 +49,7 @@ class Terms:
             name=key.token,
             imprint=_imprint(given, sayable, tenant),
             tenant=tenant,
+            team="" if team is None else team.team_alias or team.team_id,
             user_id=key.user_id or "",
             blocked=_blocked(key, team),
             expires=key.expires,

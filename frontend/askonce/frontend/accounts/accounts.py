@@ -37,6 +37,9 @@ class Accounts:
             self.unpriced(target)
             return None
         counter("askonce_spent_dollars_total", call_type, pattern).inc(dollars(amount))
+        if team := payer.caller.team:
+            known = self._metrics.bounded("team", team)
+            counter("askonce_team_spent_dollars_total", known).inc(dollars(amount))
         self.ledger.spend(payer.caller.accounts, amount)
         return amount
 

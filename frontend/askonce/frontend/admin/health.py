@@ -20,11 +20,12 @@ _AT_ONCE: Final = 16  # providers that are asked, however many want to know
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Of this process. Its answers need no key."""
+    """Of this process. Its answers need no key. `leaving` is set before `draining` is, where there is a delay."""
 
     cache: CacheSettings
     bus: Publisher
     metrics: Metrics
+    leaving: asyncio.Event
     draining: asyncio.Event
 
     async def liveliness(self, _request: web.BaseRequest) -> web.StreamResponse:
@@ -33,8 +34,10 @@ class Health:
         return respond.json_response("I'm alive!")
 
     async def readiness(self, _request: web.BaseRequest) -> web.StreamResponse:
-        """Ready means: able to answer. A store or a queue that is away costs misses, so it is told and no more."""
-        if self.draining.is_set():
+        """Ready means: able to answer, and for a while yet. A store or a queue that is away costs misses, so it is told
+        and no more.
+        """
+        if self.leaving.is_set() or self.draining.is_set():
             return respond.json_response({"status": "shutting_down"}, 503)
         cache = self.cache.type if self.cache.enabled else None
         bus = "connected" if self.bus.connected else "disconnected"

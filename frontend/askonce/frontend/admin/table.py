@@ -65,11 +65,12 @@ class Admin:
     metrics: Metrics
     log: Log
     clock: Callable[[], float]
+    leaving: asyncio.Event
     draining: asyncio.Event
 
     def routes(self) -> dict[tuple[str, str], Answering]:
         """By method and path."""
-        health = Health(self.cache, self.bus, self.metrics, self.draining)
+        health = Health(self.cache, self.bus, self.metrics, self.leaving, self.draining)
         guarded = {("GET", "/health"): Providers(self.listed, self.upstream).answer, **self._of_the_cache()}
         rows: dict[tuple[str, str], Answering] = {
             ("GET", "/health/liveliness"): health.liveliness,

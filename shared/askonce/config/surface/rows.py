@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from askonce.config.policies import Frozen
+
 NOT_BUILT: Final = "not built yet"
 NOT_KNOWN: Final = "not known"
 BALANCING: Final = "not built yet: choosing a deployment by it"
@@ -24,6 +26,14 @@ class Verdict(StrEnum):
     WORKS = "works"
     BETTER = "better"
     NOT = "not"
+
+
+class Standing(Frozen):
+    """A setting of LiteLLM's that stands in the file, by its dotted name, and what comes of it."""
+
+    name: str
+    verdict: Verdict
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from askonce.config.settings import Standing
-from askonce.config.surface.rows import NOT_KNOWN, Verdict
+from askonce.config.surface.rows import NOT_KNOWN, Standing, Verdict
 from askonce.config.surface.table import PREFIXES, setting
 
 _OURS: Final = "askonce"
