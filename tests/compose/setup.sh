@@ -88,7 +88,7 @@ base() { # Debian in place of python:3.11-slim: the same Python, and a client fo
 }
 
 build() { # image, context, Containerfile; layers that are there are taken again
-  if ! podman build --quiet --pull=never --network=host --tag "$1" --file "$3" "$2" >"$home/build.log" 2>&1; then
+  if ! podman build --quiet --format=docker --pull=never --network=host --tag "$1" --file "$3" "$2" >"$home/build.log" 2>&1; then
     tail -n 20 "$home/build.log"
     echo "$1 cannot be built"
     exit 1
