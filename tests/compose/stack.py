@@ -128,9 +128,13 @@ class Stack:
         return {name: podman_logs(name) for name in self.names()}
 
     def down(self) -> None:
-        self.compose("down", "--volumes", "--timeout", "1", check=False)
-        for name in self.names():  # what `down` could not
+        """Containers first, each with its nameless volumes; then what has the project's name."""
+        for name in self.names():
             podman("rm", "--force", "--time", "0", "--volumes", name, check=False)
+        self.compose("down", "--volumes", "--timeout", "1", check=False)
+        for kind in ("volume", "network"):  # what `down` could not
+            for name in podman(kind, "ls", "--quiet", "--filter", f"name={self.project}_", check=False).split():
+                podman(kind, "rm", "--force", name, check=False)
 
 
 @contextmanager
