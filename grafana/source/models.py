@@ -48,6 +48,7 @@ _TABLE = Table(
     first={"model": "Model"},
     units={"Hit rate": "percentunit", "Saved": _DOLLARS, "Spent": _DOLLARS},
     nothing="-",
+    height=12,
 )
 _MODELS = (
     Lines(
@@ -154,15 +155,13 @@ _UPSTREAM = (
         colors={"2xx": "green", "3xx": "blue", "4xx": "yellow", "5xx": "orange", "error": "red"},
     ),
     Lines(
-        title="Deployment failures, by reason",
+        title="Deployment failures",
         help="Failures in each interval, by deployment (its model's name and its place in the group). Good is none. "
-        "`429`: raise the limit there or add a deployment; `timeout` and `5xx`: the provider.",
+        "The metric has reasons: `429`, raise the limit there or add a deployment; `timeout` and `5xx`, the provider.",
         series=(
             Series(
-                or_zero(
-                    gain("askonce_deployment_failures_total", "deployment", "reason", over=RATE), "deployment", "reason"
-                ),
-                "{{deployment}} {{reason}}",
+                or_zero(gain("askonce_deployment_failures_total", "deployment", over=RATE), "deployment"),
+                "{{deployment}}",
             ),
         ),
         unit="short",

@@ -175,6 +175,7 @@ _MEANING = (
         many=True,
         width=12,
         stacked=True,
+        height=15,
     ),
     Bars(
         title="Refused by the guard, by reason",
@@ -183,7 +184,7 @@ _MEANING = (
         series=(Series(or_zero(gain("askonce_semantic_refused_total", "reason"), "reason"), "{{reason}}"),),
         unit="locale",
         width=12,
-        height=9,
+        height=15,
         decimals=0,
     ),
     Lines(
